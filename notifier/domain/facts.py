@@ -1,0 +1,152 @@
+"""What a rule is judged on, and what comes out: a case's facts, their hearing at a moment, a finding."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
+from urllib.parse import urldefrag
+
+import idna
+
+from notifier.domain.calendar import Calendar
+from notifier.domain.evidence import Capture, Evidence
+from notifier.domain.program import Program
+from notifier.domain.report import ReportIn, Statements
+from notifier.domain.rules import Recipient, Rule
+from notifier.domain.safety import Safety, Scope
+
+E = TypeVar("E", bound=Evidence)
+
+# A page that hides the site proves nothing about it.
+_WALLS = frozenset({"login_wall", "geo_wall", "parked"})
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A report tied to the case, and the principal who sent it. Its own `evidence` is not read from here."""
+
+    id: str
+    by: str
+    report: ReportIn
+
+
+@dataclass(frozen=True, slots=True)
+class Supplied:
+    """An evidence item and the principal who supplied it."""
+
+    id: str
+    by: str
+    item: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFacts:
+    """Everything known about a case when its rules are evaluated.
+
+    `target`: A-label host that the case is about.
+    `evidence`: that of every report, what came later, and our own notices to host and registrar as
+    `prior_contact`.
+    `step`: the ladder step that is asked for next; the registry if nothing else is said.
+    None means unknown, never no.
+    """
+
+    target: str
+    scope: Scope
+    safety: Safety | None
+    reports: tuple[Submission, ...]
+    evidence: tuple[Supplied, ...]
+    step: Recipient = Recipient.REGISTRY
+    registered: bool | None = None
+    already_down: bool | None = None
+
+
+class FindingResult(StrEnum):
+    PASS = "pass"  # noqa: S105 (a result, not a password)
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule's result: why, what would mend it (empty for a pass), and the ids of the evidence it rests on.
+
+    unknown: nothing was given that could tell. fail: something was given, and it does not hold.
+    """
+
+    rule: str
+    result: FindingResult
+    why: str
+    mend: str
+    evidence: tuple[str, ...] = ()
+
+
+def passed(rule: Rule, why: str, evidence: Iterable[str] = ()) -> Finding:
+    return Finding(rule.id, FindingResult.PASS, why, "", tuple(evidence))
+
+
+def failed(rule: Rule, why: str, mend: str, evidence: Iterable[str] = ()) -> Finding:
+    return Finding(rule.id, FindingResult.FAIL, why, mend, tuple(evidence))
+
+
+def unknown(rule: Rule, why: str, mend: str) -> Finding:
+    return Finding(rule.id, FindingResult.UNKNOWN, why, mend)
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """The facts of a case heard under one program at one moment."""
+
+    program: Program
+    facts: CaseFacts
+    now: datetime
+    calendars: Mapping[str, Calendar]
+
+    def past(self, moment: datetime) -> bool:
+        """Whether a submitter's instant has happened, allowing for their clock."""
+        return moment <= self.now + self.program.windows.clock_skew
+
+    def evidence(self, kind: type[E]) -> list[tuple[str, E]]:
+        """The items of a kind, with their ids, in the order they came."""
+        return [(supplied.id, supplied.item) for supplied in self.facts.evidence if isinstance(supplied.item, kind)]
+
+    def statements(self) -> list[Statements]:
+        return [submission.report.statements for submission in self.facts.reports]
+
+    def on_target(self, url: str) -> bool:
+        """Whether a page lies on the target or on a host below it."""
+        host = host_of(url)
+        return host is not None and (host == self.facts.target or host.endswith("." + self.facts.target))
+
+    def captures(self) -> list[tuple[str, Capture]]:
+        """Captures that count: of the target, of the past, and not of a wall or a parking page."""
+        return [(key, item) for key, item in self.evidence(Capture) if not self.objection(item)]
+
+    def objection(self, capture: Capture) -> str:
+        """Why a capture does not count; empty if it does."""
+        if not self.on_target(capture.url):
+            return f"it is not of {self.facts.target}"
+        if not self.past(capture.captured_at):
+            return "it is dated in the future"
+        walls = sorted(_WALLS.intersection(capture.shows))
+        return f"it shows only a {walls[0].replace('_', ' ')}" if walls else ""
+
+
+def host_of(url: str) -> str | None:
+    """Host of an address that the evidence models accepted, A-labels, no root dot; None if it is no name."""
+    authority = url.split("://", 1)[1].replace("?", "/").replace("#", "/").split("/", 1)[0]
+    host = authority.rpartition(":")[0] if authority.rpartition(":")[2].isdigit() else authority.removesuffix(":")
+    try:
+        return idna.encode(host, uts46=True, std3_rules=False).decode().removesuffix(".").lower()
+    except UnicodeError:  # IDNAError is one
+        return host.removesuffix(".").lower() if host.isascii() else None
+
+
+def page_of(url: str) -> str:
+    """The page an address names: two fragments of one page are one page."""
+    return urldefrag(url).url
+
+
+def same(text: str) -> str:
+    """A name as it is compared: case and spacing do not tell two right holders apart."""
+    return " ".join(text.casefold().split())

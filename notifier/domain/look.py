@@ -1,0 +1,165 @@
+"""What one look at a name saw: the registry's RDAP, the parent zone's servers, the sample pages. Facts, no
+verdict.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+from notifier.domain.epp import canonical_set
+from notifier.errors import Invalid
+
+RegistrationAnswer = Literal["found", "absent", "no_rdap", "inconclusive"]
+DelegationAnswer = Literal["delegated", "absent", "residual", "inconclusive"]
+ContentAnswer = Literal["served", "gone", "inconclusive"]
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What the REGISTRY's RDAP said; never overlaid by the registrar's.
+
+    `absent`: the registry knows no such object. `no_rdap`: there is no server to ask. `statuses` are
+    verbatim. `registered_at` is the latest registration, reregistration or reinstantiation event (RFC 9083
+    §10.2.3). `registrar_abuse_path` says where the address stood (`registrar>abuse` or `abuse`).
+    `retry_after` is in seconds.
+    """
+
+    answer: RegistrationAnswer
+    statuses: tuple[str, ...] = ()
+    handle: str | None = None
+    registered_at: datetime | None = None
+    expires_at: datetime | None = None
+    last_changed_at: datetime | None = None
+    registrar_name: str | None = None
+    registrar_iana_id: str | None = None
+    registrar_abuse_email: str | None = None
+    registrar_abuse_path: str | None = None
+    nameservers: tuple[str, ...] = ()
+    source: str = ""
+    detail: str = ""
+    retry_after: float | None = None
+
+    @property
+    def epoch(self) -> str | None:
+        """Names this registration, and no later one of the same name; None if nothing names it."""
+        if self.answer != "found" or (self.handle is None and self.registered_at is None):
+            return None
+        return f"{self.handle or '-'}@{_text(self.registered_at) or '-'}"
+
+    @property
+    def canonical_statuses(self) -> frozenset[str]:
+        """The statuses in RDAP spelling."""
+        return canonical_set(self.statuses)
+
+    def succeeds(self, earlier: "Registration") -> bool:
+        """Is this another registration than `earlier`? What either did not say is not held against it."""
+        if self.answer != "found" or earlier.answer != "found":
+            return False
+        if self.handle and earlier.handle and self.handle != earlier.handle:
+            return True
+        if self.registered_at is None or earlier.registered_at is None:
+            return False
+        return self.registered_at > earlier.registered_at
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One answer of one server. `result`: delegated, nxdomain, nodata, referral:ZONE, timeout or
+    error:REASON.
+
+    `wire` is the raw response in base64, empty where there was none.
+    """
+
+    server: str
+    result: str
+    detail: str = ""
+    wire: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """What the parent's servers agree on. `residual`: not delegated, yet something of the name is left."""
+
+    answer: DelegationAnswer
+    nameservers: tuple[str, ...] = ()
+    probes: tuple[Probe, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the sample pages answered over every vantage profile."""
+
+    answer: ContentAnswer
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """All that was asked at one business time `at` (aware)."""
+
+    at: datetime
+    registration: Registration
+    delegation: Delegation
+    content: Content | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict of JSON values, datetimes as RFC 3339 text in UTC; `from_json` gives the same Look
+        back.
+        """
+        return {
+            "at": _text(self.at),
+            "registration": {
+                key: _text(value) if isinstance(value, datetime) else list(value) if key in _LISTS else value
+                for key, value in asdict(self.registration).items()
+            },
+            "delegation": {
+                "answer": self.delegation.answer,
+                "nameservers": list(self.delegation.nameservers),
+                "probes": [asdict(probe) for probe in self.delegation.probes],
+            },
+            "content": None if self.content is None else asdict(self.content),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Look":
+        """Raises Invalid when the dict is not one that `to_json` made."""
+        try:
+            registration = dict(data["registration"])
+            for key in _LISTS:
+                registration[key] = tuple(registration[key])
+            for key in _TIMES:
+                registration[key] = _time(registration[key])
+            delegation, content = data["delegation"], data["content"]
+            look = cls(
+                at=datetime.fromisoformat(data["at"]),
+                registration=Registration(**registration),
+                delegation=Delegation(
+                    answer=delegation["answer"],
+                    nameservers=tuple(delegation["nameservers"]),
+                    probes=tuple(Probe(**probe) for probe in delegation["probes"]),
+                ),
+                content=None if content is None else Content(**content),
+            )
+        except (KeyError, TypeError, ValueError) as fault:
+            raise Invalid(f"not a stored look: {fault!r}") from fault
+        known = (
+            look.registration.answer in get_args(RegistrationAnswer)
+            and look.delegation.answer in get_args(DelegationAnswer)
+            and (look.content is None or look.content.answer in get_args(ContentAnswer))
+        )
+        if not known or look.at.tzinfo is None:
+            raise Invalid("not a stored look: unknown answer, or a time without zone")
+        return look
+
+
+_LISTS = ("statuses", "nameservers")
+_TIMES = ("registered_at", "expires_at", "last_changed_at")
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat()
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

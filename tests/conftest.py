@@ -1,0 +1,99 @@
+"""One real Postgres for the session, a migrated template, and a fresh database for each test that asks."""
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from notifier.store.embedded import EmbeddedPostgres
+from notifier.store.migrate import migrate
+
+IN_CI = os.environ.get("CI") == "true"
+
+
+def with_database(dsn: str, name: str) -> str:
+    """The same server, another database."""
+    parts = urlsplit(dsn)
+    return f"{parts.scheme}://{parts.netloc}/{name}" + (f"?{parts.query}" if parts.query else "")
+
+
+@pytest.fixture(scope="session")
+async def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A superuser's DSN: of NOTIFIER_TEST_DATABASE_URL's server, or of an embedded one without fsync."""
+    if given := os.environ.get("NOTIFIER_TEST_DATABASE_URL"):
+        yield given
+        return
+    async with EmbeddedPostgres(tmp_path_factory.mktemp("pg"), fsync=False) as server:
+        yield server.dsn
+
+
+@pytest.fixture(scope="session")
+async def template(server_dsn: str) -> AsyncIterator[str]:
+    """Name of a migrated database that nobody is connected to."""
+    name = f"template_{uuid.uuid4().hex}"
+    con = await asyncpg.connect(server_dsn)
+    await con.execute(f"create database {name}")
+    await migrate(with_database(server_dsn, name))
+    yield name
+    await con.execute(f"drop database {name} with (force)")
+    await con.close()
+
+
+@pytest.fixture
+async def empty_database_url(server_dsn: str) -> AsyncIterator[str]:
+    """DSN of a new database with nothing in it."""
+    async with _database(server_dsn, "template template0") as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def database_url(server_dsn: str, template: str) -> AsyncIterator[str]:
+    """DSN of a new, migrated database; it belongs to this test alone."""
+    async with _database(server_dsn, f"template {template} strategy file_copy") as dsn:
+        yield dsn
+
+
+@contextlib.asynccontextmanager
+async def _database(server_dsn: str, source: str) -> AsyncIterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    con = await asyncpg.connect(server_dsn)
+    try:
+        await con.execute(f"create database {name} {source}")
+        yield with_database(server_dsn, name)
+        await con.execute(f"drop database {name} with (force)")
+    finally:
+        await con.close()
+
+
+@pytest.fixture(scope="session")
+def require_tool() -> Callable[..., Path]:
+    """`require_tool("knotd", package="knot")`: where the program is.
+
+    Without it the test skips on a user's machine, and fails where CI promised to have it.
+    """
+
+    def find(name: str, *, package: str | None = None) -> Path:
+        # Debian keeps servers in sbin, which an ordinary user's PATH leaves out.
+        found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]))
+        if found is not None:
+            return Path(found)
+        reason = f"needs the program {name} (Debian package {package or name})"
+        if IN_CI:
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    return find
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a run in which every test was skipped is no success."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    ran = sum(len(reporter.stats.get(result, ())) for result in ("passed", "failed", "xfailed", "xpassed"))
+    if IN_CI and not ran and session.exitstatus == pytest.ExitCode.OK and not session.config.option.collectonly:
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
