@@ -1,0 +1,12 @@
+"""The audit log: append-only tables, and cases that cannot change without their entry."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision, down_revision = "0003", "0002"
+
+
+def upgrade() -> None:
+    sql = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    op.get_bind().connection.dbapi_connection.run_async(lambda con: con.execute(sql))

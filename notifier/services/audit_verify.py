@@ -1,0 +1,276 @@
+"""`audit verify`: the log against itself, against every checkpoint ever signed, and against the case rows."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from notifier.domain.audit import Tree, leaf_hash, read_body
+from notifier.domain.case import CaseState
+from notifier.domain.checkpoint import BadNote, Verifier
+from notifier.store import audit_scan as scan
+from notifier.store import checkpoint_file
+from notifier.store.database import Connection
+
+# Entries are sealed within a second; this much real time says that nobody seals.
+BEHIND_S = 10.0
+_MOST_FAULTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found. `exit_code`: 0 all holds, 1 tampered (`faults` names what), 3 the sealer is behind.
+
+    `oldest_s` is the real age of the oldest unsealed entry in seconds, 0 when there is none.
+    """
+
+    exit_code: int
+    sealed: int
+    unsealed: int
+    oldest_s: float
+    faults: list[str]
+
+    @property
+    def text(self) -> str:
+        return f"sealed {self.sealed}, unsealed {self.unsealed}, oldest {int(self.oldest_s)} s"
+
+
+@dataclass(slots=True)
+class _Faults:
+    found: list[str] = field(default_factory=list)
+    more: int = 0
+
+    def add(self, text: str) -> None:
+        if len(self.found) < _MOST_FAULTS:
+            self.found.append(text)
+        else:
+            self.more += 1
+
+    def told(self) -> list[str]:
+        return [*self.found, f"and {self.more} more"] if self.more else self.found
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """A checkpoint that we signed, and where it was read."""
+
+    root: bytes
+    note: str
+    where: str
+
+
+async def verify(
+    con: Connection,
+    checkpoints: Path | None,
+    verifier: Verifier,
+    now_real: datetime,
+    *,
+    elsewhere: Path | None = None,
+) -> Report:
+    """Check everything that can be checked; reads only, in one snapshot, streaming.
+
+    `checkpoints` is the state folder's file (None only where there is no state folder), `elsewhere` a file or
+    single note kept by somebody else. Raises asyncpg's errors, and OSError when a file cannot be read.
+    """
+    faults = _Faults()
+    # Files before the snapshot: the sealer writes them after its commit, so the snapshot has all they have.
+    kept: dict[int, _Signed] = {}
+    if checkpoints is not None and await asyncio.to_thread(checkpoints.exists):
+        await asyncio.to_thread(_read_file, checkpoints, verifier, kept, faults)
+    if elsewhere is not None and not await asyncio.to_thread(_read_file, elsewhere, verifier, kept, faults):
+        faults.add(f"{elsewhere}: no checkpoint in it")
+    async with con.transaction(isolation="repeatable_read", readonly=True):
+        signed, newest = await _checkpoint_rows(con, verifier, kept, faults)
+        if newest and checkpoints is not None and not await asyncio.to_thread(checkpoints.exists):
+            faults.add(f"{checkpoints}: missing, though {newest} entries were sealed")
+        sealed = await _leaves(con, signed, faults)
+        if sealed > newest:
+            faults.add(f"leaves {newest} to {sealed - 1} are under no checkpoint in the database")
+        for size in sorted(signed):
+            if size > sealed:
+                faults.add(f"{signed[size].where}: {size} entries were sealed, the log has {sealed}; its end is gone")
+                break
+        async for level, index in scan.wrong_nodes(con):
+            faults.add(f"tree node {index} of level {level} is not the hash of its two halves")
+        for level, count in await scan.node_counts(con, sealed):
+            faults.add(f"level {level} of the tree has {count} nodes, not {sealed >> level}")
+        unsealed, oldest = await _unsealed(con, faults)
+        await _cases(con, faults)
+    oldest_s = max(0.0, (now_real - oldest).total_seconds()) if oldest else 0.0
+    told = faults.told()
+    exit_code = 1 if told else 3 if oldest_s >= BEHIND_S else 0
+    return Report(exit_code, sealed, unsealed, oldest_s, told)
+
+
+def _read_file(path: Path, verifier: Verifier, kept: dict[int, _Signed], faults: _Faults) -> int:
+    """Take a file's checkpoints into `kept`; returns how many notes it has."""
+    count = 0
+    for at in checkpoint_file.read(path):
+        count += 1
+        where = f"{path} line {at.line}"
+        try:
+            checkpoint = verifier.open_checkpoint(at.note)
+        except BadNote as e:
+            faults.add(f"{where}: {e}")
+            continue
+        before = kept.setdefault(checkpoint.size, _Signed(checkpoint.root, at.note, where))
+        if before.root != checkpoint.root:
+            faults.add(f"{where}: another root of size {checkpoint.size} was signed in {before.where}")
+    return count
+
+
+async def _checkpoint_rows(
+    con: Connection, verifier: Verifier, kept: dict[int, _Signed], faults: _Faults
+) -> tuple[dict[int, _Signed], int]:
+    """Every checkpoint by size, rows and files together, and the largest size that a row has."""
+    signed, newest, rows = dict(kept), 0, set()
+    async for row in scan.checkpoints(con):
+        newest = row["size"]
+        rows.add(newest)
+        where = f"checkpoint row {newest}"
+        known = kept.get(newest)
+        # A signature that was checked in the file needs no second look.
+        if known is None or known.note != row["note"]:
+            try:
+                checkpoint = verifier.open_checkpoint(row["note"])
+            except BadNote as e:
+                faults.add(f"{where}: {e}")
+                continue
+            if checkpoint.size != newest:
+                faults.add(f"{where}: its signed note is of size {checkpoint.size}")
+                continue
+            if known and known.root != checkpoint.root:
+                faults.add(f"{where}: another root of that size was signed in {known.where}")
+                continue
+            known = signed[newest] = _Signed(checkpoint.root, row["note"], where)
+        if row["root"] != known.root:
+            faults.add(f"{where}: its root is not the one that its note signs")
+    for size in sorted(kept.keys() - rows):
+        faults.add(f"{kept[size].where}: the checkpoint of size {size} has no row in the database")
+    return signed, newest
+
+
+async def _leaves(con: Connection, signed: Mapping[int, _Signed], faults: _Faults) -> int:
+    """Every leaf against its entry, the growing tree against every checkpoint; one more than the last index."""
+    tree, whole, count = Tree(), True, 0
+    proven, first_entry = 0, None
+    async for row in scan.leaves(con):
+        index, entry_id = row["index"], row["entry_id"]
+        if index != count:
+            faults.add(
+                f"leaf {count} is missing" if index == count + 1 else f"leaves {count} to {index - 1} are missing"
+            )
+            whole = False
+        count = index + 1
+        if row["id"] is None:
+            faults.add(f"entry {entry_id} is gone, which was sealed as leaf {index}")
+        else:
+            if leaf_hash(row["body"]) != row["leaf_hash"]:
+                faults.add(f"{_named(row)}: its text is not what was sealed as leaf {index}")
+            _columns(row, faults)
+        if not whole:
+            continue
+        tree.append(row["leaf_hash"])
+        first_entry = first_entry or entry_id
+        if known := signed.get(tree.size):
+            if tree.root() == known.root:
+                proven, first_entry = tree.size, None
+            else:
+                # Every later root is wrong for the same reason; the first one bounds where.
+                whole = False
+                faults.add(
+                    f"leaves {proven} to {index} (entries {first_entry} to {entry_id}) are not what was signed "
+                    f"in {known.where}"
+                )
+    return count
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    case = f", case {row['case_id']} rev {row['rev']}" if row["case_id"] else ""
+    return f"entry {row['id']} ({row['tag']}{case})"
+
+
+def _columns(row: Mapping[str, Any], faults: _Faults) -> None:
+    """The columns must say what the hashed text says."""
+    try:
+        told = read_body(row["body"])
+    except ValueError:
+        faults.add(f"{_named(row)}: its text is no audit entry")
+        return
+    case_id = str(row["case_id"]) if row["case_id"] else None
+    for column, value in (
+        ("at", row["at"]),
+        ("actor", row["actor"]),
+        ("via", row["via"]),
+        ("tag", row["tag"]),
+        ("subject", row["subject"]),
+        ("case_id", case_id),
+        ("rev", row["rev"]),
+    ):
+        if getattr(told, column) != value:
+            faults.add(f"{_named(row)}: {column} is {value} in the row, {getattr(told, column)} in its text")
+
+
+async def _unsealed(con: Connection, faults: _Faults) -> tuple[int, datetime | None]:
+    """Number of entries without a leaf, and when the oldest was recorded."""
+    count, oldest = 0, None
+    async for row in scan.unsealed(con):
+        count += 1
+        _columns(row, faults)
+        if oldest is None or row["recorded"] < oldest:
+            oldest = row["recorded"]
+    return count, oldest
+
+
+@dataclass(slots=True)
+class _History:
+    """What the log says of one case: its revisions, and the state that the last change of state led to."""
+
+    case_id: UUID
+    revs: list[int] = field(default_factory=list)
+    state: str = CaseState.RECEIVED
+
+
+async def _histories(con: Connection) -> AsyncIterator[_History]:
+    history: _History | None = None
+    async for row in scan.case_entries(con):
+        if history is None or history.case_id != row["case_id"]:
+            if history:
+                yield history
+            history = _History(row["case_id"])
+        history.revs.append(row["rev"])
+        if '"from":' in row["body"]:
+            try:
+                detail = read_body(row["body"]).detail
+            except ValueError:
+                continue  # named already, where entries are read one by one
+            if "from" in detail and "to" in detail:
+                history.state = str(detail["to"])
+    if history:
+        yield history
+
+
+async def _cases(con: Connection, faults: _Faults) -> None:
+    """Revs 1..n of every case against its row; both sides come in the order of ids."""
+    histories = _histories(con)
+    history = await anext(histories, None)
+    async for row in scan.cases(con):
+        while history and history.case_id < row["id"]:
+            faults.add(f"case {history.case_id} is gone; the log has it up to rev {history.revs[-1]}")
+            history = await anext(histories, None)
+        name = f"case {row['reference']} ({row['id']})"
+        mine = history if history and history.case_id == row["id"] else _History(row["id"])
+        for rev in sorted(set(range(1, row["rev"] + 1)) - set(mine.revs)):
+            faults.add(f"{name}: its entry for rev {rev} is missing")
+        if mine.revs and mine.revs[-1] > row["rev"]:
+            faults.add(f"{name}: its row says rev {row['rev']}, the log has rev {mine.revs[-1]}")
+        elif mine.revs and mine.state != row["state"]:
+            faults.add(f"{name}: its row says {row['state']}, the log {mine.state}")
+        if mine is history:
+            history = await anext(histories, None)
+    while history:
+        faults.add(f"case {history.case_id} is gone; the log has it up to rev {history.revs[-1]}")
+        history = await anext(histories, None)
