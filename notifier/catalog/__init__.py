@@ -1,0 +1,17 @@
+"""Who the registries are, which programs run, what was agreed: read from `config/`, checked, frozen."""
+
+from notifier.catalog.load import OverlaySource, check, load_catalog
+from notifier.catalog.model import Agreement, AnswerClock, Catalog, Registry
+from notifier.catalog.reading import ConfigFaults, Fault
+
+__all__ = [
+    "Agreement",
+    "AnswerClock",
+    "Catalog",
+    "ConfigFaults",
+    "Fault",
+    "OverlaySource",
+    "Registry",
+    "check",
+    "load_catalog",
+]
