@@ -1,0 +1,154 @@
+"""How a simulated party behaves, as data: what happens at the door, what it does, what it says."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from notifier.domain.epp import Measure
+from notifier.errors import Invalid
+from notifier.sandbox.world import Act
+
+
+class Door(StrEnum):
+    """What a delivery meets.
+
+    BOUNCE: 550 or 410, for good. THROTTLE: the first try gets 451 or 429, the next is taken.
+    """
+
+    ACCEPT = "accept"
+    BOUNCE = "bounce"
+    THROTTLE = "throttle"
+
+
+class Does(StrEnum):
+    """What happens to the name.
+
+    ASKED: what the notice asks, within the party's means. OTHER_VERB: lock for hold and back.
+    """
+
+    ASKED = "asked"
+    CLIENT_HOLD = "client_hold"
+    REMOVE_CONTENT = "remove_content"
+    OTHER_VERB = "other_verb"
+    NOTHING = "nothing"
+
+
+class Says(StrEnum):
+    """What the party answers.
+
+    ASKED: that the requested measure was taken. DONE: the measure of its own act.
+    """
+
+    ASKED = "asked"
+    DONE = "done"
+    DECLINED = "declined"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """One way to behave. `actor` None: whoever was asked; otherwise a registry answers for the registrar or
+    host that acted, and any other party asked stays silent. `mail` is sent on acceptance where the channel
+    is mail."""
+
+    name: str
+    door: Door = Door.ACCEPT
+    mail: Literal["dsn", "auto_reply"] | None = None
+    acknowledges: bool = True
+    does: Does = Does.ASKED
+    says: Says = Says.ASKED
+    actor: Literal["registrar", "host"] | None = None
+    reason: str | None = None
+    late: bool = False
+
+
+def _declines(reason: str) -> Behaviour:
+    return Behaviour(f"decline:{reason}", does=Does.NOTHING, says=Says.DECLINED, reason=reason)
+
+
+BEHAVIOURS: Mapping[str, Behaviour] = {
+    each.name: each
+    for each in (
+        Behaviour("obey"),
+        Behaviour("registrar_acts", does=Does.CLIENT_HOLD, says=Says.DONE, actor="registrar"),
+        Behaviour("host_acts", does=Does.REMOVE_CONTENT, says=Says.DONE, actor="host"),
+        _declines("declined_nexus"),
+        _declines("declined_insufficient"),
+        _declines("declined_court_order_required"),
+        Behaviour("wrong_verb", does=Does.OTHER_VERB),
+        Behaviour("lie", does=Does.NOTHING),
+        Behaviour("silent", acknowledges=False, does=Does.NOTHING, says=Says.NOTHING),
+        Behaviour("bounce", door=Door.BOUNCE, acknowledges=False, does=Does.NOTHING, says=Says.NOTHING),
+        Behaviour("dsn_bounce", mail="dsn", acknowledges=False, does=Does.NOTHING, says=Says.NOTHING),
+        Behaviour("delay_then_obey", late=True),
+        Behaviour("throttle_then_obey", door=Door.THROTTLE),
+        Behaviour("auto_reply_then_obey", mail="auto_reply"),
+    )
+}
+
+_BY_ROLE: Mapping[str, Mapping[Measure, Act]] = {
+    "registry": {
+        Measure.LOCK: Act.LOCK,
+        Measure.HOLD: Act.HOLD,
+        Measure.DELETE: Act.DELETE,
+        Measure.REDIRECT: Act.REDIRECT,
+    },
+    "registrar": {
+        Measure.LOCK: Act.CLIENT_LOCK,
+        Measure.HOLD: Act.CLIENT_HOLD,
+        Measure.DELETE: Act.DELETE,
+    },
+    "host": {Measure.CONTENT_REMOVAL: Act.REMOVE_CONTENT},
+}
+_OTHER_VERB: Mapping[Measure, Act] = {
+    Measure.LOCK: Act.HOLD,
+    Measure.HOLD: Act.LOCK,
+    Measure.DELETE: Act.LOCK,
+}
+_MEASURE_OF: Mapping[Act, Measure] = {
+    Act.CLIENT_HOLD: Measure.HOLD,
+    Act.REMOVE_CONTENT: Measure.CONTENT_REMOVAL,
+}
+
+
+def behaviour(name: str) -> Behaviour:
+    """The behaviour of a name; raises Invalid, listing all, when there is none."""
+    try:
+        return BEHAVIOURS[name]
+    except KeyError:
+        known = ", ".join(BEHAVIOURS)
+        raise Invalid(f"unknown behaviour {name!r}; known: {known}", code="unknown_behaviour") from None
+
+
+def draw(seed: str, a_label: str, mix: Mapping[str, float]) -> str:
+    """A behaviour from weights, the same for the same seed and name: sha256(seed + name) as a point on the
+    weights in order."""
+    point = int.from_bytes(hashlib.sha256(f"{seed}{a_label}".encode()).digest()[:8]) / 2**64 * sum(mix.values())
+    for name, weight in mix.items():
+        if point < weight:
+            return name
+        point -= weight
+    return [name for name, weight in mix.items() if weight > 0][-1]
+
+
+def act_of(how: Behaviour, role: str, measure: Measure) -> Act | None:
+    """What is done to the name when `measure` is asked of a party of that role; None: nothing."""
+    if how.does is Does.NOTHING:
+        return None
+    if measure is Measure.RESTORE:
+        return Act.RESTORE
+    match how.does:
+        case Does.OTHER_VERB:
+            return _OTHER_VERB.get(measure)
+        case Does.CLIENT_HOLD:
+            return Act.CLIENT_HOLD
+        case Does.REMOVE_CONTENT:
+            return Act.REMOVE_CONTENT
+    return _BY_ROLE[role].get(measure)
+
+
+def said_measure(how: Behaviour, act: Act | None, measure: Measure) -> Measure:
+    """The measure that the answer names: what was asked, or what the act amounts to."""
+    return _MEASURE_OF.get(act, measure) if how.says is Says.DONE and act is not None else measure

@@ -1,0 +1,58 @@
+"""The host's side: sample content for every delegated name, told apart by the Host header."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+
+from aiohttp import web
+
+from notifier.sandbox.world import Content, World
+
+
+@dataclass(frozen=True, slots=True)
+class Cloak:
+    """Content is shown only to a visitor whose user agent or referrer holds one of these words; all others
+    get 410."""
+
+    user_agents: tuple[str, ...] = ()
+    referrers: tuple[str, ...] = ()
+
+    def shows(self, request: web.Request) -> bool:
+        """Whether this visitor is shown the content."""
+        return _holds(request.headers.get("User-Agent", ""), self.user_agents) or _holds(
+            request.headers.get("Referer", ""), self.referrers
+        )
+
+
+class SiteServer:
+    """200 with a sample page while the name is delegated and the content stands, 410 after removal, 404 for
+    any other host.
+
+    `cloaks` (A-label to cloak) may be changed while it runs.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.cloaks: dict[str, Cloak] = {}
+
+    def application(self) -> web.Application:
+        """The whole site as one application."""
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self._page)
+        return app
+
+    async def _page(self, request: web.Request) -> web.Response:
+        host = request.host.rpartition(":")[0] or request.host
+        found = self._world.find(host)
+        if found is None or not found.delegated:
+            raise web.HTTPNotFound(text="no such host here")
+        cloak = self.cloaks.get(found.a_label)
+        if found.content is Content.REMOVED or (cloak is not None and not cloak.shows(request)):
+            raise web.HTTPGone(text="this content was removed")
+        text = f"Sample content of the simulated site {found.a_label}, path {request.path}."
+        page = f"<!doctype html><html><title>Sample</title><body><p>{escape(text)}</p></body></html>"
+        return web.Response(text=page, content_type="text/html")
+
+
+def _holds(text: str, words: Iterable[str]) -> bool:
+    return any(word.lower() in text.lower() for word in words)
