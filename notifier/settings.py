@@ -19,7 +19,8 @@ PREFIX = "NOTIFIER_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 ENVIRONMENT = "environment"
 # Read elsewhere, from the environment alone.
-_NOT_OURS = (CONFIG_VARIABLE, f"{PREFIX}TOKEN", f"{PREFIX}TEST_")
+_NOT_OURS = frozenset({CONFIG_VARIABLE, f"{PREFIX}TOKEN"})
+_TEST_PREFIX = f"{PREFIX}TEST_"
 _SECRET_PREFIX = f"{PREFIX}SECRET_"
 
 Egress = Literal["public", "loopback"]
@@ -209,7 +210,7 @@ def _from_environment(environ: Mapping[str, str], faults: list[Fault]) -> dict[s
     names = {
         name.removeprefix(PREFIX).lower(): name
         for name in environ
-        if name.startswith(PREFIX) and not name.startswith((*_NOT_OURS, _SECRET_PREFIX))
+        if name.startswith(PREFIX) and name not in _NOT_OURS and not name.startswith((_SECRET_PREFIX, _TEST_PREFIX))
     }
     # Set and empty is the shell's way to say "not set".
     given = {key: environ[name] for key, name in names.items() if environ[name].strip()}

@@ -12,10 +12,14 @@ exception
 end;
 $$;
 
--- A superuser may set any role without being a member.
+-- A superuser may set any role without being a member. Before Postgres 16 every member could set a role.
 do $$
 begin
-    if not pg_has_role(current_user, 'notifier_app', 'set') then
+    if current_setting('server_version_num')::int < 160000 then
+        if not pg_has_role(current_user, 'notifier_app', 'member') then
+            execute format('grant notifier_app to %I', current_user);
+        end if;
+    elsif not pg_has_role(current_user, 'notifier_app', 'set') then
         execute format('grant notifier_app to %I with set true', current_user);
     end if;
 exception

@@ -36,7 +36,8 @@ class CaseState(StrEnum):
 S = CaseState
 
 OPEN = frozenset({S.RECEIVED, S.NEEDS_EVIDENCE, S.IN_REVIEW, S.APPROVED, S.NOTIFIED, S.RESOLVED})
-_STOPPABLE = frozenset(OPEN)
+# Where an answer still counts: a withdrawn case stops asking, not watching, and one under review keeps its claims.
+HEARD = frozenset({S.IN_REVIEW, S.APPROVED, S.NOTIFIED, S.RESOLVED, S.WITHDRAWN})
 
 TRANSITIONS: Mapping[CaseState, frozenset[CaseState]] = {
     S.RECEIVED: frozenset({S.NEEDS_EVIDENCE, S.IN_REVIEW, S.REJECTED, S.WITHDRAWN, S.SUPERSEDED}),
@@ -215,6 +216,7 @@ class Judged:
     final: bool
     why: str
     next_look: datetime | None
+    undoes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +241,11 @@ class WatchEnded:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
+    """`told`: somebody was written to, so the withdrawal is to be undone by them too."""
+
     by: str
     reason: str
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +276,8 @@ Event = (
     | Withdrawn
     | EpochChanged
 )
+
+PROVEN = frozenset({Verdict.VERIFIED, Verdict.VERIFIED_DNS_ONLY})
 
 # Responses from least to most decided; the case shows the furthest.
 _RESPONSES = ("none", "received", "acknowledged", "needs_info", "declined", "action_claimed")
@@ -373,6 +380,7 @@ class Case:
             case TargetObserved():
                 return self._target_observed(event, now)
             case Assigned():
+                self._must_be(*OPEN)
                 return self._stay(Fact("case.assigned", {"to": event.to}), assignee=event.to)
             case Approved():
                 return self._approved(event, now)
@@ -412,7 +420,7 @@ class Case:
                 self._must_be(S.RESOLVED)
                 return self._to(S.CLOSED, now, Fact("case.closed"), stop=True, closed_at=now)
             case Withdrawn():
-                self._must_be(*_STOPPABLE)
+                self._must_be(*OPEN)
                 return self._to(
                     S.WITHDRAWN,
                     now,
@@ -421,9 +429,10 @@ class Case:
                     closed_at=now,
                     outcome=self.outcome or "withdrawn",
                     outcome_actor=self.outcome_actor or "notifier",
+                    undo="requested" if event.told else self.undo,
                 )
             case EpochChanged():
-                self._must_be(*_STOPPABLE)
+                self._must_be(*OPEN)
                 fact = Fact("case.superseded", {"was": event.was, "now": event.now})
                 return self._to(
                     S.SUPERSEDED,
@@ -528,7 +537,7 @@ class Case:
         )
 
     def _answered(self, event: Answered, now: datetime) -> Step:
-        self._must_be(S.NOTIFIED, S.RESOLVED)
+        self._must_be(*HEARD)
         detail = {
             "notice": event.notice_id,
             "response": event.response,
@@ -545,13 +554,14 @@ class Case:
                 Timer(JobKind.OBSERVE, event.claim_id, event.claim_deadline),
             )
             # A claimed act ends the wait for an answer; from here the claim's own deadline counts.
-            return self._stay(fact, timers=looks, stop=(JobKind.CLOCK_ENDED,), response=response, observed="pending")
+            undo = "claimed" if self.state is S.WITHDRAWN else self.undo
+            return self._stay(fact, timers=looks, stop=_ANSWER_CLOCK, response=response, observed="pending", undo=undo)
         # We owe the answer now, so the recipient's clock does not run.
-        stop = (JobKind.CLOCK_ENDED,) if event.response == "needs_info" else ()
+        stop = _ANSWER_CLOCK if event.response == "needs_info" else ()
         return self._stay(fact, stop=stop, response=response)
 
     def _judged(self, event: Judged, now: datetime) -> Step:
-        self._must_be(S.NOTIFIED, S.RESOLVED)
+        self._must_be(*HEARD)
         detail = {
             "claim": event.claim_id,
             "verdict": str(event.verdict),
@@ -575,7 +585,8 @@ class Case:
         if self.state is S.NOTIFIED and event.final:
             outcome, actor = event.outcome or "claimed_not_done", event.actor or "none"
             return self._resolve(now, fact, outcome, actor, observed=event.observed, timers=timers)
-        return self._stay(fact, timers=timers, observed=event.observed)
+        undo = "verified" if event.undoes and event.verdict in PROVEN else self.undo
+        return self._stay(fact, timers=timers, observed=event.observed, undo=undo)
 
     # --- small moves ---------------------------------------------------------------------------------------------
 
@@ -590,7 +601,7 @@ class Case:
             S.RESOLVED,
             now,
             fact,
-            stop=(JobKind.CLOCK_ENDED,),
+            stop=_ANSWER_CLOCK,
             resolved_at=self.resolved_at or now,
             outcome=outcome if first else self.outcome,
             outcome_actor=actor if first else self.outcome_actor,
@@ -634,3 +645,4 @@ class Case:
 
 
 _NO_APPROVAL: Mapping[str, Any] = {"approvers": (), "approved_digest": None}
+_ANSWER_CLOCK = (JobKind.CLOCK_ENDED,)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeVar
 from urllib.parse import urldefrag
 
@@ -132,6 +133,7 @@ class Hearing:
         return f"it shows only a {walls[0].replace('_', ' ')}" if walls else ""
 
 
+@lru_cache(maxsize=4096)
 def host_of(url: str) -> str | None:
     """Host of an address that the evidence models accepted, A-labels, no root dot; None if it is no name."""
     authority = url.split("://", 1)[1].replace("?", "/").replace("#", "/").split("/", 1)[0]

@@ -4,7 +4,6 @@ A time without a zone is read as UTC, and `tz_assumed` records that we assumed i
 """
 
 import re
-import unicodedata
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Self, TypeVar
 
@@ -38,8 +37,12 @@ def within(text: str, max_bytes: int) -> str:
     return text
 
 
-def _no_controls(text: str, *, but: str = "") -> str:
-    if any(unicodedata.category(char) == "Cc" and char not in but for char in text):
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # general category Cc
+_CONTROL_IN_PROSE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # the same but tab and line ends
+
+
+def _no_controls(text: str, controls: re.Pattern[str] = _CONTROL) -> str:
+    if controls.search(text):
         raise PydanticCustomError("control_character", "holds a control character, such as NUL")
     return text
 
@@ -49,7 +52,7 @@ def _line(text: str) -> str:
 
 
 def _prose(text: str) -> str:
-    return within(_no_controls(text, but="\t\n\r"), PROSE_MAX_BYTES)
+    return within(_no_controls(text, _CONTROL_IN_PROSE), PROSE_MAX_BYTES)
 
 
 def _url(text: str) -> str:

@@ -12,6 +12,7 @@ _HIDDEN = re.compile(
     "[\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e"
     "\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # general categories Cc and Cs
 _BREAK = re.compile("\r\n|[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 # The scheme is bounded: without that, a long run of letters takes quadratic time.
 _URL = re.compile(r"(?P<scheme>[a-z0-9+.\-]{0,12}):/{1,3}(?P<host>[^\s/?#:]*)", re.IGNORECASE)
@@ -41,7 +42,7 @@ def one_line(text: str, limit: int | None = None) -> str:
 
 
 def _clean(line: str) -> str:
-    kept = "".join(char for char in line.replace("\t", " ") if unicodedata.category(char) not in ("Cc", "Cs"))
+    kept = _UNPRINTABLE.sub("", line.replace("\t", " "))
     return _HIDDEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", kept)
 
 

@@ -25,6 +25,11 @@ APP_ROLE = "notifier_app"
 AlreadyThere = asyncpg.UniqueViolationError
 
 
+def storable(text: str) -> str:
+    """Text that Postgres takes, also inside jsonb: NUL and lone surrogates are spelled out."""
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+
+
 async def _prepare(con: asyncpg.Connection) -> None:
     await con.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
     await con.execute(f"set role {APP_ROLE}")
@@ -81,8 +86,11 @@ class Tx:
         return case
 
     async def add_timer(self, case_id: str, timer: Timer) -> None:
+        """Plan a job; once, when the very same is planned already. The case is locked, so nobody plans beside us."""
         await self.con.execute(
-            "insert into timer (id, case_id, kind, ref, due_at) values ($1, $2, $3, $4, $5)",
+            "insert into timer (id, case_id, kind, ref, due_at) select $1, $2, $3, $4, $5 where not exists "
+            "(select 1 from timer where (case_id, kind, ref, due_at) = ($2, $3, $4, $5) "
+            "and fired_at is null and cancelled_at is null)",
             new_id(),
             case_id,
             str(timer.kind),

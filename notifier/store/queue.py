@@ -7,13 +7,23 @@ from collections.abc import Sequence
 os.environ["PGQUEUER_SCHEMA"] = "queue"
 
 import asyncpg
-from pgqueuer import PgQueuer
+from pgqueuer import PgQueuer, RetryRequested
 from pgqueuer.models import Job as QueuedJob
 from pgqueuer.queries import Queries
 
 from notifier.domain.case import Job
 
-__all__ = ["PgQueuer", "QueuedJob", "backlog", "enqueue"]
+__all__ = ["LOST", "PgQueuer", "QueuedJob", "RetryRequested", "backlog", "enqueue"]
+
+# The database or the way to it failed, not the job: lost or refused connections, a restart, a deadlock's victim.
+LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+)
 
 
 async def enqueue(con: "asyncpg.Connection | asyncpg.pool.PoolConnectionProxy", jobs: Sequence[Job]) -> None:

@@ -43,8 +43,8 @@ def python(installed: Path, away: Path, *arguments: str) -> str:
         "import runpy, sys\n"
         f"sys.path[:] = [p for p in sys.path if p != {str(ROOT)!r}]\n"
         f"sys.path.insert(0, {str(installed)!r})\n"
-        "sys.argv[:] = sys.argv[1:]\n"
-        "exec(sys.argv[1]) if sys.argv[0] == '-c' else runpy.run_module(sys.argv[1], run_name='__main__')\n"
+        "kind, what, *sys.argv[1:] = sys.argv[1:]\n"
+        "exec(what) if kind == '-c' else runpy.run_module(what, run_name='__main__')\n"
     )
     run = subprocess.run(
         [sys.executable, "-c", program, *arguments],

@@ -1,0 +1,113 @@
+"""demo: see the whole thing work on this machine."""
+
+import asyncio
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from notifier import demo as acts
+from notifier import logs
+from notifier.cli.session import run
+from notifier.demo import Summary
+from notifier.rehearsal import Rehearsal, rehearsal
+from notifier.store.embedded import EmbeddedPostgres
+
+
+def demo(
+    reports: Annotated[Path | None, typer.Option("--reports", exists=True, dir_okay=False, help="NDJSON.")] = None,
+    count: Annotated[int | None, typer.Option("--count", min=1, help="Only the first so many reports.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the API up and print addresses and sign-in.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
+) -> None:
+    """Send sample reports through to observed outcomes, with simulated registries, on this machine alone."""
+    logs.configure("error")
+    summary = run(_demo(reports, count, keep, as_json))
+    if not summary.good:
+        raise typer.Exit(1)
+
+
+async def _demo(reports: Path | None, count: int | None, keep: bool, as_json: bool) -> Summary:
+    lines = acts.reports_of(reports, count)
+    with tempfile.TemporaryDirectory(prefix="notifier-demo-") as folder:
+        state = Path(folder)
+        async with EmbeddedPostgres(state) as server, rehearsal(state, server.dsn, acts.plan_of()) as stage:
+            with _Bar(len(lines), quiet=as_json) as bar:
+                summary = await acts.play(stage, lines, bar.tell)
+            if as_json:
+                print(summary.to_json(), flush=True)
+            else:
+                _table(summary)
+            if keep:
+                await _stay(stage)
+    return summary
+
+
+class _Bar:
+    """Three bars on stderr, one for each stretch of the way."""
+
+    def __init__(self, total: int, *, quiet: bool) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:>10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            disable=quiet,
+        )
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> "_Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def tell(self, what: str, done: int, total: int) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._tasks[what], completed=done, total=total)
+
+
+def _table(summary: Summary) -> None:
+    console = Console()
+    table = Table(title="Outcomes by registry and measure (simulated registries)", title_justify="left")
+    for column in ("registry", "asked", "claimed", "observed by us", "outcome", "n"):
+        table.add_column(column, justify="right" if column == "n" else "left", overflow="fold")
+    for row in summary.outcomes:
+        table.add_row(row.registry, row.measure, row.claimed, row.observed, row.outcome, str(row.n))
+    console.print(table)
+    console.print(f"reports {summary.reports}, cases {summary.cases}, settled {summary.settled}")
+    console.print(f"refused: {_counts(summary.refused)}")
+    console.print(f"notices: {_counts(summary.notices)}")
+    console.print(f"waiting for a person: {_counts(summary.waiting_for_person)}")
+    if summary.median_time_to_notice_s is not None:
+        console.print(f"median time from report to notice: {summary.median_time_to_notice_s / 60:.0f} min (simulated)")
+    verified = "verified" if summary.audit["verified"] else "DOES NOT VERIFY"
+    console.print(f"audit log: {summary.audit['entries']} entries, {verified}")
+    console.print(f"simulated {summary.simulated['from']} to {summary.simulated['to']} in {summary.seconds} s")
+    for reference in summary.unsettled:
+        console.print(f"not settled: {reference}")
+
+
+def _counts(counts: Any) -> str:
+    return ", ".join(f"{what} {n}" for what, n in counts.items()) or "none"
+
+
+async def _stay(stage: Rehearsal) -> None:
+    people = await acts.add_people(stage)
+    await stage.clock.run()
+    print(f"\nAPI    {stage.url}/api/v1     docs {stage.url}/docs", file=sys.stderr)
+    print(json.dumps({"submitter": people.submitter, "reviewers": people.reviewers}), file=sys.stderr)
+    print(
+        f"state  NOTIFIER_STATE_DIR={stage.house.settings.state_dir}\nCtrl-C ends it and removes everything.",
+        file=sys.stderr,
+    )
+    await asyncio.Event().wait()

@@ -1,0 +1,76 @@
+"""What every command shares: settings, the way into the database, and errors as one clear line."""
+
+import asyncio
+import getpass
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+from notifier import bootstrap, logs
+from notifier.bootstrap import House
+from notifier.catalog import ConfigFaults
+from notifier.errors import NotifierError
+from notifier.services import access
+from notifier.services.access import Principal
+from notifier.settings import Settings, load_settings
+
+T = TypeVar("T")
+
+Config = Annotated[Path | None, typer.Option("--config", help="notifier.toml; else NOTIFIER_CONFIG.")]
+Token = Annotated[
+    str | None, typer.Option("--token", envvar="NOTIFIER_TOKEN", help="Bearer token of the person who acts.")
+]
+
+
+def settings_of(config: Path | None) -> Settings:
+    """The settings, with logs set up by them."""
+    settings = load_settings(config)
+    logs.configure(settings.log_level)
+    return settings
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command. What we raise on purpose becomes one line on stderr and exit code 2."""
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except ConfigFaults as faults:
+        for fault in faults.faults:
+            print(fault, file=sys.stderr)
+        raise typer.Exit(2) from None
+    except NotifierError as error:
+        fail(f"{error.detail} ({error.code})")
+    except OSError as error:
+        fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+
+
+def fail(text: str) -> NoReturn:
+    print(f"notifier: {text}", file=sys.stderr)
+    raise typer.Exit(2)
+
+
+@asynccontextmanager
+async def opened(config: Path | None) -> AsyncIterator[House]:
+    """The house over its database: the running daemon's, or one started for this command."""
+    settings = settings_of(config)
+    async with bootstrap.database_of(settings) as dsn, bootstrap.house(settings, dsn) as house:
+        yield house
+
+
+async def who_acts(house: House, token: str | None) -> Principal:
+    """The token's principal. Raises Unauthenticated; without a token nobody may decide."""
+    if token is None:
+        fail("this needs --token or NOTIFIER_TOKEN (see: notifier token add --help)")
+    return await access.authenticate(house.ctx.db, token)
+
+
+def local_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, in a container
+        return "unknown"

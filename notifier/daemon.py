@@ -1,0 +1,115 @@
+"""The daemon: faces, worker, ticker and sealer over one database, until it is told to stop."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from enum import StrEnum
+
+import structlog
+from aiohttp import web
+
+from notifier import bootstrap
+from notifier.bootstrap import House
+from notifier.net.mailbox import Mailbox
+from notifier.services import responses
+from notifier.settings import Settings
+from notifier.store.queue import backlog
+from notifier.web.app import make_app
+from notifier.worker import ticker
+from notifier.worker.runner import Runner
+
+log = structlog.get_logger(__name__)
+
+_DRAIN_S = 20.0
+
+
+class RoleOf(StrEnum):
+    """What this process does; any number of `web` and `worker` processes may share one database."""
+
+    ALL = "all"
+    WEB = "web"
+    WORKER = "worker"
+
+
+async def serve(settings: Settings, role: RoleOf, say: Callable[[str], None]) -> None:
+    """Run until SIGTERM or Ctrl-C, then drain. `say` gets the line `ready URL` once work is taken."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stop.set)
+    listener = None if role is RoleOf.WORKER else socket.create_server((settings.host, settings.port))
+    if listener is not None:  # the port is known before anything is made that names it
+        settings = bootstrap.with_port(settings, listener.getsockname()[1])
+    # A lone web or worker process joins the server that another one runs.
+    async with (
+        bootstrap.database_of(settings, serving=role is RoleOf.ALL) as dsn,
+        bootstrap.house(settings, dsn, serving=True) as house,
+    ):
+        async with working(house, role, stop, listener) as url:
+            say(f"ready {url}".rstrip())
+            await stop.wait()
+            log.info("daemon.draining")
+
+
+@asynccontextmanager
+async def working(
+    house: House, role: RoleOf, stop: asyncio.Event, listener: socket.socket | None = None
+) -> AsyncIterator[str]:
+    """Everything that runs, until the block ends; then the faces close first and running jobs finish.
+
+    Yields the URL that `listener` is reached under, made from the settings when there is none.
+    """
+    settings, ctx = house.settings, house.ctx
+    async with AsyncExitStack() as stack:
+        background: list[asyncio.Task[None]] = []
+        # Entered first, so left last: faces and mailbox are closed by then, and running jobs may finish.
+        stack.push_async_callback(_finish, stop, background)
+        background.append(asyncio.create_task(bootstrap.sealer(house).run(stop)))
+        if role is not RoleOf.WEB:
+            runner = Runner(ctx.db, bootstrap.handlers(ctx), concurrency=settings.workers * 5)
+            background.append(asyncio.create_task(runner.run(stop, drain_s=_DRAIN_S)))
+            background.append(asyncio.create_task(ticker.run(ctx.db, stop)))
+            await _open_mailbox(stack, house)
+        yield await _open_web(stack, house, listener) if role is not RoleOf.WORKER else ""
+
+
+async def _finish(stop: asyncio.Event, background: Sequence[asyncio.Task[None]]) -> None:
+    stop.set()
+    await asyncio.gather(*background)
+
+
+async def _open_mailbox(stack: AsyncExitStack, house: House) -> None:
+    settings, ctx = house.settings, house.ctx
+    if not settings.inbound_smtp_port:
+        return
+
+    async def take(address: str, headers: dict[str, str], body: bytes) -> str:
+        return await responses.receive_mail(ctx, address, headers, body)
+
+    mailbox = Mailbox(take, settings.identity.reply_mailbox, settings.reply_domain)
+    await mailbox.start(settings.inbound_smtp_host, settings.inbound_smtp_port)
+    stack.push_async_callback(mailbox.stop)
+
+
+async def _open_web(stack: AsyncExitStack, house: House, listener: socket.socket | None) -> str:
+    settings, ctx = house.settings, house.ctx
+
+    async def ready() -> dict[str, bool]:
+        try:
+            await backlog(ctx.db.pool)
+        except Exception as error:  # not ready is an answer, whatever the reason
+            log.warning("readyz.failed", error=repr(error))
+            return {"database": False, "queue": False}
+        return {"database": True, "queue": True}
+
+    app = make_app(ctx, ready=ready)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.SockSite(runner, listener) if listener else web.TCPSite(runner, settings.host, settings.port)
+    await site.start()
+    port = runner.addresses[0][1]
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{port}"

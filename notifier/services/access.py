@@ -1,0 +1,227 @@
+"""Who may do and see what. The one place that turns a token into a principal and a principal into a scope.
+
+Every service verb takes the principal and asks here; every query takes the scope. A foreign id answers NotFound.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from notifier.domain.case import Case
+from notifier.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from notifier.store.database import Database, Tx
+from notifier.store.ids import new_id
+
+
+class Role(StrEnum):
+    SUBMITTER = "submitter"
+    REVIEWER = "reviewer"
+    REGISTRY = "registry"
+    EVALUATOR = "evaluator"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who acts: identity from the principal, role and reach from the token that was shown.
+
+    `organisation` empty: of the house, all programs. `programs` None: every program in that reach.
+    """
+
+    id: str
+    kind: str
+    role: Role
+    organisation: str = ""
+    registry: str | None = None
+    programs: frozenset[str] | None = None
+
+    @property
+    def is_person(self) -> bool:
+        return self.kind == "person"
+
+
+DAEMON = "daemon"
+
+_LAST_USE_GRAIN = timedelta(minutes=1)
+
+
+def local_submitter(user: str) -> Principal:
+    """Somebody at the machine's own command line without a token: may submit, nothing else."""
+    return Principal(f"local:{user}", "person", Role.SUBMITTER)
+
+
+def require(who: Principal, *roles: Role) -> None:
+    """Raises Forbidden when the principal's role is none of these."""
+    if who.role not in roles:
+        raise Forbidden(f"your role is {who.role}; this needs {' or '.join(roles)}")
+
+
+def require_person(who: Principal) -> None:
+    """Only a person may approve, reject, withdraw or decide."""
+    if not who.is_person:
+        raise Forbidden("a service may not decide; sign in as a person", code="person_required")
+
+
+def require_program(who: Principal, program: str, owner: str = "") -> None:
+    """Raises NotFound for a program outside the principal's reach: its existence is not told."""
+    if who.programs is not None and program not in who.programs:
+        raise NotFound(f"no program {program!r}", code="unknown_program")
+    if who.role is Role.REVIEWER and who.organisation and owner and who.organisation != owner:
+        raise NotFound(f"no program {program!r}", code="unknown_program")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A condition over `cases c` and its arguments, numbered from `first`."""
+
+    condition: str
+    args: tuple[Any, ...]
+
+
+def case_scope(who: Principal, owned: Collection[str], first: int = 1) -> Scope:
+    """Which cases a principal may see. `owned`: programs whose owner is the principal's organisation."""
+    require(who, Role.SUBMITTER, Role.REVIEWER, Role.AUDITOR, Role.ADMIN)
+    parts: list[str] = ["true"]
+    args: list[Any] = []
+    if who.programs is not None:
+        args.append(sorted(who.programs))
+        parts.append(f"c.program = any(${first + len(args) - 1})")
+    if who.role is Role.SUBMITTER and who.id.startswith("local:"):
+        args.append(who.id)
+        parts.append(
+            f"exists (select 1 from report r where r.case_id = c.id and r.principal = ${first + len(args) - 1})"
+        )
+    elif who.organisation:
+        args += [who.organisation, sorted(owned) if who.role is not Role.SUBMITTER else []]
+        mine, programs = first + len(args) - 2, first + len(args) - 1
+        parts.append(
+            f"(c.program = any(${programs}) or "
+            f"exists (select 1 from report r where r.case_id = c.id and r.organisation = ${mine}))"
+        )
+    return Scope(" and ".join(parts), tuple(args))
+
+
+def notice_scope(who: Principal, owned: Collection[str], first: int = 1) -> Scope:
+    """Which notices, over `notice n join cases c`: a registry sees what was sent to it, staff what their cases hold."""
+    if who.role is Role.REGISTRY:
+        return Scope(
+            f"n.registry = ${first} and n.state in ('sending', 'sent', 'delivered', 'bounced', 'uncertain', 'superseded')",
+            (who.registry,),
+        )
+    return case_scope(who, owned, first)
+
+
+def require_reviewer_of(who: Principal, case: Case, owner: str) -> None:
+    require(who, Role.REVIEWER)
+    require_person(who)
+    require_program(who, case.program, owner)
+
+
+async def authenticate(db: Database, secret: str) -> Principal:
+    """The principal behind a bearer token. Raises Unauthenticated, always with the same words."""
+    now = await db.clock.now()
+    row = await db.fetchrow(
+        "select p.id, p.kind, t.id as token, t.role, t.organisation, t.registry, t.programs, t.last_used_at "
+        "from api_token t join principal p on p.id = t.principal "
+        "where t.secret_sha256 = $1 and t.revoked_at is null and (t.expires_at is null or t.expires_at > $2)",
+        _hash(secret),
+        now,
+    )
+    if row is None:
+        raise Unauthenticated("the token is unknown, expired or revoked")
+    if row["last_used_at"] is None or row["last_used_at"] < now - _LAST_USE_GRAIN:  # not a write for every request
+        await db.pool.execute("update api_token set last_used_at = $2 where id = $1", row["token"], now)
+    return Principal(
+        row["id"],
+        row["kind"],
+        Role(row["role"]),
+        row["organisation"],
+        row["registry"],
+        frozenset(row["programs"]) if row["programs"] is not None else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    id: str
+    token: str
+    principal: str
+    role: Role
+
+
+async def add_person(db: Database, name: str, *, organisation: str, by: str) -> None:
+    """Make a person known; one who is known stays as they are. Raises Invalid for a name that cannot be one."""
+    _check_name(name)
+    async with db.transaction(by, "cli") as tx:
+        await _make_known(tx, name, "person", organisation)
+        await tx.audit("principal.added", name, {"kind": "person", "organisation": organisation})
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > 200 or not name.isprintable() or name.startswith("local:") or name == DAEMON:
+        raise Invalid("a name is printable text of at most 200 characters and does not begin with 'local:'")
+
+
+async def _make_known(tx: Tx, name: str, kind: str, organisation: str) -> None:
+    await tx.con.execute(
+        "insert into principal (id, kind, organisation, created_at) values ($1, $2, $3, $4) on conflict do nothing",
+        name,
+        kind,
+        organisation,
+        tx.now,
+    )
+    known = await tx.con.fetchval("select kind from principal where id = $1", name)
+    if known != kind:
+        raise Invalid(f"{name!r} is a {known}; four eyes need persons and services to stay apart")
+
+
+async def add_token(
+    db: Database,
+    name: str,
+    role: str,
+    *,
+    by: str,
+    organisation: str = "",
+    registry: str | None = None,
+    programs: Collection[str] | None = None,
+    service: bool = False,
+    expires_at: datetime | None = None,
+) -> NewToken:
+    """A new token for the principal `name`, made when new. The secret is returned once and only its hash is kept.
+
+    Raises Invalid for an unknown role, a registry role without registry, or a name whose kind would change.
+    """
+    if role not in set(Role):
+        raise Invalid(f"role {role!r} is unknown; it is one of {', '.join(Role)}")
+    if (role == Role.REGISTRY) != (registry is not None):
+        raise Invalid("a token of role registry names its registry, and only such a token does")
+    _check_name(name)
+    kind = "service" if service else "person"
+    secret = "tn_" + secrets.token_urlsafe(32)
+    token_id = new_id()
+    async with db.transaction(by, "cli") as tx:
+        await _make_known(tx, name, kind, organisation)
+        await tx.con.execute(
+            "insert into api_token (id, principal, secret_sha256, role, organisation, registry, programs, created_at, expires_at)"
+            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            token_id,
+            name,
+            _hash(secret),
+            role,
+            organisation,
+            registry,
+            sorted(programs) if programs is not None else None,
+            tx.now,
+            expires_at,
+        )
+        await tx.audit("token.added", token_id, {"principal": name, "role": role, "registry": registry})
+    return NewToken(token_id, secret, name, Role(role))
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

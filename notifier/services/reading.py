@@ -1,0 +1,285 @@
+"""What the faces show: cases, notices, tasks and alarms in the principal's scope, newest first, page by page."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from notifier.domain.case import OPEN
+from notifier.domain.names import parse
+from notifier.errors import Invalid, NotFound, Refused
+from notifier.services import access
+from notifier.services.access import Principal, Role, Scope
+from notifier.services.context import Context
+from notifier.store.ids import as_uuid
+
+MAX_PAGE = 200
+
+CASE_COLUMNS = (
+    "c.id, c.reference, c.program, c.target, c.scope, c.registrable, c.host, c.private_suffix, c.tld, c.display, c.safety, "
+    "c.signals, c.warnings, c.registry, c.agreement, c.measure, c.state, c.rev, c.priority, c.review_reason, c.epoch, "
+    "c.already_down, c.assignee, c.opened_at, c.state_since, c.notified_at, c.resolved_at, c.closed_at, c.response, c.observed, "
+    "c.outcome, c.outcome_actor, c.aftermath, c.undo, c.reopened_count, c.previous_case, c.approvers, c.suffix_version"
+)
+NOTICE_COLUMNS = (
+    "n.id, n.case_id, c.reference, c.program, n.agreement, n.registry, n.purpose, n.version, n.state, n.measure, n.domain, "
+    "n.digest, n.drafted_at, n.queued_at, n.sent_at, n.response, n.responded_at, n.supersedes"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows as plain mappings, and the cursor of the next page; None at the end."""
+
+    items: Sequence[Mapping[str, Any]]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFilter:
+    """None means any. `domain` in any spelling; `overdue`: its answer clock has ended, or a review waits a day."""
+
+    state: str | None = None
+    program: str | None = None
+    registry: str | None = None
+    domain: str | None = None
+    outcome: str | None = None
+    assignee: str | None = None
+    overdue: bool | None = None
+
+
+async def cases(
+    ctx: Context, who: Principal, wanted: CaseFilter, *, limit: int = 50, cursor: str | None = None
+) -> Page:
+    """Cases in scope, newest first."""
+    scope = access.case_scope(who, ctx.owned_by(who.organisation))
+    query = _Query(scope)
+    for column in ("state", "program", "registry", "outcome", "assignee"):
+        if (value := getattr(wanted, column)) is not None:
+            query.where(f"c.{column} = {{}}", value)
+    if wanted.domain is not None:
+        query.where("{} in (c.target, c.registrable, c.host)", _canonical(ctx, wanted.domain))
+    if wanted.overdue is not None:
+        now = await ctx.db.clock.now()
+        query.where(
+            ("" if wanted.overdue else "not ")
+            + "exists (select 1 from timer t where t.case_id = c.id and t.fired_at is null and t.cancelled_at is null "
+            "and t.due_at < {})",
+            now,
+        )
+    return await _page(ctx, query, f"select {CASE_COLUMNS} from cases c", "c.opened_at", "c.id", limit, cursor)
+
+
+async def case(ctx: Context, who: Principal, case_id: str) -> Mapping[str, Any]:
+    """One case. Raises NotFound also for one outside the scope."""
+    return await _one(ctx, access.case_scope(who, ctx.owned_by(who.organisation), first=2), case_id)
+
+
+async def case_of_reference(ctx: Context, who: Principal, reference: str) -> str:
+    """The id behind `TN-2026-000123`, an id, or a domain with exactly one open case."""
+    if as_uuid(reference):
+        return reference
+    scope = access.case_scope(who, ctx.owned_by(who.organisation), first=2)
+    found = await ctx.db.fetch(
+        f"select c.id from cases c where c.reference = $1 and {scope.condition}", reference, *scope.args
+    )
+    if not found:
+        try:
+            name = _canonical(ctx, reference)
+        except Invalid:
+            raise NotFound(f"no case {reference!r}") from None
+        states = [str(s) for s in OPEN]
+        scope = access.case_scope(who, ctx.owned_by(who.organisation), first=3)
+        found = await ctx.db.fetch(
+            f"select c.id from cases c where c.target = $1 and c.state = any($2) and {scope.condition}",
+            name,
+            states,
+            *scope.args,
+        )
+    if len(found) != 1:
+        raise NotFound(f"{len(found) or 'no'} open cases fit {reference!r}; give the case's reference")
+    return str(found[0]["id"])
+
+
+async def case_parts(ctx: Context, who: Principal, case_id: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    """What a case holds: reports, evidence, approvals, claims, open tasks and alarms."""
+    await case(ctx, who, case_id)
+    parts = {
+        "reports": "select id, principal, organisation, external_id, received_at, urls, duplicate from report "
+        "where case_id = $1 and code is null order by received_at, id",
+        "evidence": "select id, kind, sha256, supplied_by, received_at, body from evidence where case_id = $1 "
+        "order by received_at, id",
+        "approvals": "select principal, digest, note, at from approval where case_id = $1 order by at",
+        "claims": "select id, notice_id, measure, actor, effective_at, claimed_at, deadline, verdict, outcome, credited, "
+        "alarms, why, judged_at from claim where case_id = $1 order by claimed_at",
+        "notices": f"select {NOTICE_COLUMNS} from notice n join cases c on c.id = n.case_id where c.id = $1 "
+        "order by n.drafted_at, n.version",
+        "tasks": "select id, kind, detail, opened_at, taken_by from task where case_id = $1 and resolved_at is null",
+        "alarms": "select id, kind, detail, raised_at, taken_by from alarm where case_id = $1 and closed_at is null",
+    }
+    return {name: [dict(r) for r in await ctx.db.fetch(sql, case_id)] for name, sql in parts.items()}
+
+
+async def timeline(ctx: Context, who: Principal, case_id: str) -> Sequence[Mapping[str, Any]]:
+    """Every audit entry of a case in the order it was written."""
+    await case(ctx, who, case_id)
+    rows = await ctx.db.fetch(
+        "select id, at, actor, via, tag, subject, rev, body from audit_entry where case_id = $1 order by id", case_id
+    )
+    return [{**dict(r), "detail": json.loads(r["body"]).get("detail", {})} for r in rows]
+
+
+async def observations(ctx: Context, who: Principal, case_id: str) -> Sequence[Mapping[str, Any]]:
+    """Every look at the case's target, oldest first."""
+    await case(ctx, who, case_id)
+    rows = await ctx.db.fetch(
+        "select id, claim_id, purpose, at, look from observation where case_id = $1 order by at, id", case_id
+    )
+    return [dict(r) for r in rows]
+
+
+async def report(ctx: Context, who: Principal, report_id: str) -> Mapping[str, Any]:
+    """One's own report, refused or not; staff see those of their cases."""
+    access.require(who, Role.SUBMITTER, Role.REVIEWER, Role.AUDITOR, Role.ADMIN)
+    row = None
+    if as_uuid(report_id):
+        row = await ctx.db.fetchrow(
+            "select r.id, r.case_id, r.principal, r.organisation, r.program, r.external_id, r.code, r.detail, r.domain, r.urls, "
+            "r.duplicate, r.received_at, c.state, c.reference from report r left join cases c on c.id = r.case_id where r.id = $1",
+            report_id,
+        )
+    if row is None:
+        raise NotFound(f"no report {report_id!r}")
+    if row["principal"] != who.id:
+        if row["case_id"] is None:
+            raise NotFound(f"no report {report_id!r}")
+        await case(ctx, who, str(row["case_id"]))
+    return dict(row)
+
+
+async def notices(
+    ctx: Context,
+    who: Principal,
+    *,
+    state: str | None = None,
+    since: datetime | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page:
+    """Notices in scope, newest first; a registry's token sees those that were sent to it."""
+    query = _Query(access.notice_scope(who, ctx.owned_by(who.organisation)))
+    if state is not None:
+        query.where("n.state = {}", state)
+    if since is not None:
+        query.where("coalesce(n.sent_at, n.drafted_at) >= {}", since)
+    select = f"select {NOTICE_COLUMNS} from notice n join cases c on c.id = n.case_id"
+    return await _page(ctx, query, select, "n.drafted_at", "n.id", limit, cursor)
+
+
+async def notice(ctx: Context, who: Principal, notice_id: str) -> Mapping[str, Any]:
+    """One notice with its content, attempts and answers."""
+    scope = access.notice_scope(who, ctx.owned_by(who.organisation), first=2)
+    row = None
+    if as_uuid(notice_id):
+        row = await ctx.db.fetchrow(
+            f"select {NOTICE_COLUMNS}, n.content from notice n join cases c on c.id = n.case_id "
+            f"where n.id = $1 and {scope.condition}",
+            notice_id,
+            *scope.args,
+        )
+    if row is None:
+        raise NotFound(f"no notice {notice_id!r}")
+    answers = await ctx.db.fetch(
+        "select id, kind, measure, actor, reason, effective_at, comment, received_at from response "
+        "where notice_id = $1 order by received_at",
+        notice_id,
+    )
+    attempts = await ctx.db.fetch(
+        "select n, started_at, finished_at, result, reference, detail from attempt where notice_id = $1 order by n",
+        notice_id,
+    )
+    found = {**dict(row), "responses": [dict(a) for a in answers]}
+    found["attempts"] = [] if who.role is Role.REGISTRY else [dict(a) for a in attempts]
+    return found
+
+
+async def waiting(
+    ctx: Context, who: Principal, table: str, *, limit: int = 50, cursor: str | None = None, open_only: bool = True
+) -> Page:
+    """Tasks or alarms in scope, newest first. What is tied to no case is the house's."""
+    access.require(who, Role.REVIEWER, Role.ADMIN)
+    scope = access.case_scope(who, ctx.owned_by(who.organisation))
+    loose = "" if who.organisation or who.programs is not None else "w.case_id is null or "
+    query = _Query(Scope(f"({loose}({scope.condition}))", scope.args))
+    opened, ended = {"task": ("opened_at", "resolved_at"), "alarm": ("raised_at", "closed_at")}[table]
+    if open_only:
+        query.where(f"w.{ended} is null")
+    select = f"select w.*, c.reference, c.target, c.program from {table} w left join cases c on c.id = w.case_id"
+    return await _page(ctx, query, select, f"w.{opened}", "w.id", limit, cursor)
+
+
+# --- pages --------------------------------------------------------------------------------------------------------
+
+
+class _Query:
+    """Conditions and their arguments, numbered as they come."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.conditions, self.args = [scope.condition], list(scope.args)
+
+    def where(self, condition: str, *values: Any) -> None:
+        marks = [f"${len(self.args) + i}" for i in range(1, len(values) + 1)]
+        self.conditions.append(condition.format(*marks))
+        self.args += values
+
+
+async def _page(ctx: Context, query: _Query, select: str, at: str, row_id: str, limit: int, cursor: str | None) -> Page:
+    if not 1 <= limit <= MAX_PAGE:
+        raise Invalid(f"limit is 1 to {MAX_PAGE}")
+    if cursor is not None:
+        query.where(f"({at}, {row_id}) < ({{}}, {{}})", *_open_cursor(cursor))
+    where = " and ".join(query.conditions)
+    rows = await ctx.db.fetch(
+        f"{select} where {where} order by {at} desc, {row_id} desc limit {limit + 1}", *query.args
+    )
+    shown = [dict(row) for row in rows[:limit]]
+    if len(rows) <= limit:
+        return Page(shown, None)
+    last = shown[-1]
+    return Page(shown, _cursor(last[at.partition(".")[2]], str(last["id"])))
+
+
+def _cursor(at: datetime, row_id: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([at.isoformat(), row_id]).encode()).decode().rstrip("=")
+
+
+def _open_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        at, row_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        when = datetime.fromisoformat(at)
+        if as_uuid(row_id) is None or when.tzinfo is None:
+            raise ValueError(cursor)
+    except (ValueError, TypeError, AttributeError, binascii.Error) as error:
+        raise Invalid("the cursor is not one that a page gave; start without it") from error
+    return when, row_id
+
+
+async def _one(ctx: Context, scope: Scope, case_id: str) -> Mapping[str, Any]:
+    row = None
+    if as_uuid(case_id):
+        row = await ctx.db.fetchrow(
+            f"select {CASE_COLUMNS} from cases c where c.id = $1 and {scope.condition}", case_id, *scope.args
+        )
+    if row is None:
+        raise NotFound(f"no case {case_id!r}")
+    return dict(row)
+
+
+def _canonical(ctx: Context, spelling: str) -> str:
+    try:
+        return parse(spelling, ctx.catalog.suffixes).host
+    except Refused as refusal:
+        raise Invalid(f"domain: {refusal.detail}") from refusal

@@ -1,0 +1,42 @@
+"""The HTTP face, whole: middlewares, the API under its base, and the pages beside it."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from notifier.services.context import Context
+from notifier.store.ids import new_id
+from notifier.web import site
+from notifier.web.api import BASE, FAMILIES
+from notifier.web.edge import edge
+from notifier.web.errors import problems
+from notifier.web.metrics import Metrics
+from notifier.web.openapi import document
+from notifier.web.routes import Route, endpoint
+
+
+def make_app(
+    ctx: Context, *, ready: Callable[[], Awaitable[Mapping[str, bool]]], metrics: Metrics | None = None
+) -> web.Application:
+    """The application over one context. `ready` says of each thing we need whether it answers."""
+    metrics = metrics or Metrics()
+    app = web.Application(middlewares=[edge(ctx, metrics, new_id), problems])
+    for family in FAMILIES.values():
+        for route in family:
+            act = endpoint(route, ctx)
+            address = BASE + _narrowed(route)
+            if route.method == "GET":
+                app.router.add_get(address, act)
+            else:
+                app.router.add_route(route.method, address, act)
+    site.add_routes(app, ctx, ready, metrics, document(FAMILIES, BASE))
+    return app
+
+
+def _narrowed(route: Route) -> str:
+    """The path with each parameter's own pattern, so that `/reports/batch` is never taken for a report's id."""
+    if "path" not in route.takes:
+        return route.path
+    fields = route.takes["path"].model_json_schema()["properties"]
+    return re.sub(r"{(\w+)}", lambda m: f"{{{m[1]}:{fields[m[1]]['pattern'].strip('^$')}}}", route.path)

@@ -1,0 +1,100 @@
+"""What is outside the API: health, metrics, the OpenAPI document, its reader, and a first page. All assets are ours."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from html import escape
+from importlib.util import find_spec
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from aiohttp import web
+
+from notifier.errors import NotFound
+from notifier.services.context import Context
+from notifier.web.errors import problem
+from notifier.web.metrics import CONTENT_TYPE_LATEST, Metrics
+
+Ready = Callable[[], Awaitable[Mapping[str, bool]]]
+
+_OURS = Path(__file__).with_name("static")
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
+_READER_FILES = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
+_OUR_FILES = ("docs.js", "site.css")
+_PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+# Swagger UI draws its icons from data: addresses and asks our own API alone.
+_READER_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+_BANNER = '<p class="simulated">The time of this database is simulated, and so is every recipient.</p>'
+
+
+def add_routes(app: web.Application, ctx: Context, ready: Ready, metrics: Metrics, api: Mapping[str, Any]) -> None:
+    """Serve everything outside the API's base."""
+    files = _files()
+    banner = _BANNER if ctx.settings.simulated else ""
+    pages = {name: _page(name, organisation=ctx.settings.organisation, banner=banner) for name in ("index", "docs")}
+
+    async def healthz(_: web.Request) -> web.Response:
+        return _json({"alive": True})
+
+    async def readyz(_: web.Request) -> web.Response:
+        checks = dict(await ready())
+        if all(checks.values()):
+            return _json(checks)
+        failing = ", ".join(name for name, good in checks.items() if not good)
+        return problem(503, "not_ready", f"not ready: {failing}", {"checks": checks}, {"Retry-After": "5"})
+
+    async def show_metrics(_: web.Request) -> web.Response:
+        return web.Response(body=await metrics.page(ctx), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def openapi(_: web.Request) -> web.Response:
+        return _json(api)
+
+    async def index(_: web.Request) -> web.Response:
+        return _html(pages["index"], _PAGE_POLICY)
+
+    async def docs(_: web.Request) -> web.Response:
+        return _html(pages["docs"], _READER_POLICY)
+
+    async def static(request: web.Request) -> web.StreamResponse:
+        file = files.get(request.match_info["file"])
+        if file is None:
+            raise NotFound("there is nothing under this address")
+        headers = {"Content-Type": _TYPES[file.suffix], "Cache-Control": "public, max-age=3600"}
+        return web.FileResponse(file, headers=headers)
+
+    app.add_routes(
+        [
+            web.get("/", index),
+            web.get("/healthz", healthz),
+            web.get("/readyz", readyz),
+            web.get("/metrics", show_metrics),
+            web.get("/openapi.json", openapi),
+            web.get("/docs", docs),
+            web.get("/docs/static/{file}", static),
+        ]
+    )
+
+
+def _files() -> dict[str, Path]:
+    """The few files that the pages need, by name; nothing else of the reader's package can be asked for."""
+    spec = find_spec("swagger_ui")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError("the package swagger-ui-py is not installed; /docs needs its files")
+    reader = Path(spec.submodule_search_locations[0]) / "static"
+    return {name: reader / name for name in _READER_FILES} | {name: _OURS / name for name in _OUR_FILES}
+
+
+def _page(name: str, *, organisation: str, banner: str) -> str:
+    template = Template((_OURS / f"{name}.html").read_text(encoding="utf-8"))
+    return template.substitute(organisation=escape(organisation), banner=banner)
+
+
+def _json(data: Mapping[str, Any]) -> web.Response:
+    return web.Response(body=json.dumps(data).encode(), content_type="application/json")
+
+
+def _html(text: str, policy: str) -> web.Response:
+    return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": policy})

@@ -1,0 +1,147 @@
+"""Views of notices and answers. A registry learns nothing of staff or attempts, and nobody sees a reply token."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from notifier.adapter import RenderedNotice
+from notifier.domain.epp import Measure
+from notifier.domain.notice import NoticeState, Purpose
+from notifier.services import drafting
+from notifier.services.access import Principal
+from notifier.web.views.base import STAFF, View
+
+
+class NoticeOut(View):
+    """A notice in a list."""
+
+    id: UUID
+    case_id: UUID | None = Field(description="Shown to staff.")
+    reference: str
+    program: str
+    registry: str
+    purpose: Purpose
+    version: int
+    state: NoticeState
+    measure: Measure
+    domain: str
+    digest: str
+    drafted_at: datetime
+    sent_at: datetime | None
+    response: str
+    responded_at: datetime | None
+    supersedes: UUID | None
+
+
+class NoticePage(View):
+    items: list[NoticeOut]
+    next_cursor: str | None
+
+
+class AttachmentOut(View):
+    """A file that goes with a notice."""
+
+    filename: str
+    media_type: str
+    sha256: str
+
+
+class ContentOut(View):
+    """Exactly what a recipient gets."""
+
+    recipient_name: str
+    recipient_address: str
+    measure_word: str = Field(description="The recipient's own word for the measure.")
+    subject: str
+    text: str
+    html: str
+    xarf: dict[str, Any] | None
+    attachments: list[AttachmentOut]
+
+
+def content(rendered: RenderedNotice) -> dict[str, Any]:
+    """The fields of ContentOut."""
+    return {
+        "recipient_name": rendered.recipient_name,
+        "recipient_address": rendered.recipient_address,
+        "measure_word": rendered.measure_word,
+        "subject": rendered.subject,
+        "text": rendered.text,
+        "html": rendered.html,
+        "xarf": json.loads(rendered.xarf) if rendered.xarf else None,
+        "attachments": rendered.attachments,
+    }
+
+
+class ResponseOut(View):
+    """An answer of the recipient."""
+
+    id: UUID
+    kind: str
+    measure: Measure | None
+    actor: str | None
+    reason: str | None
+    effective_at: datetime | None
+    comment: str
+    received_at: datetime
+
+
+class AttemptOut(View):
+    """One attempt to send, for staff."""
+
+    n: int
+    started_at: datetime
+    finished_at: datetime | None
+    result: str
+    reference: str | None
+    detail: str | None
+
+
+class NoticeDetail(NoticeOut):
+    """One notice with its content and answers."""
+
+    content: ContentOut
+    responses: list[ResponseOut]
+    attempts: list[AttemptOut] | None = Field(description="Shown to staff.")
+
+
+def notice_row(who: Principal, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A notice's row without what only staff may see."""
+    return dict(row) if who.role in STAFF else {**row, "case_id": None, "attempts": None}
+
+
+def notice_detail(who: Principal, row: Mapping[str, Any]) -> NoticeDetail:
+    return NoticeDetail.of({**notice_row(who, row), "content": content(drafting.thaw(row["content"]))})
+
+
+class RecordedOut(View):
+    """An answer as recorded."""
+
+    response_id: UUID
+    notice_id: UUID
+    kind: str
+    claim_id: UUID | None
+    repeated: bool = Field(description="The very same answer was recorded before.")
+
+
+class DraftOut(ContentOut):
+    """A notice that approval would send."""
+
+    id: UUID
+    purpose: Purpose
+    version: int
+    agreement: str
+    registry: str
+    measure: Measure
+    domain: str
+    digest: str
+
+
+class InboundOut(View):
+    """A message that was stored; it is read in a moment."""
+
+    inbound_id: UUID

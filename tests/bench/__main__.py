@@ -1,0 +1,74 @@
+"""Run every benchmark and print one table, or with --json one object."""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tests.bench.building import building
+from tests.bench.intake import by_csv, by_http
+from tests.bench.measure import ROUNDS, Line
+from tests.bench.sending import sending
+from tests.bench.stage import child, daemon, sandbox, stage
+
+
+async def run(folder: Path) -> list[Line]:
+    """Every line of the table, in about a minute."""
+
+    def tell(what: str) -> None:
+        print(f"measuring {what} ...", file=sys.stderr, flush=True)
+
+    async with AsyncExitStack() as stack:
+        on = await stack.enter_async_context(stage(folder))
+        box = await stack.enter_async_context(sandbox())
+        _, port = await stack.enter_async_context(child("-m", "tests.bench.sink", log=folder / "sink.log"))
+        bare_dsn, postgres, lines = await on.database(), on.server.postmaster_pid, list[Line]()
+        async with daemon(on, box, int(port), "web") as web:
+            tell("reports by HTTP")
+            lines.append(await by_http(web, bare_dsn, postgres))
+            tell("reports by CSV")
+            lines += await by_csv(web, bare_dsn, postgres)
+        async with daemon(on, box, int(port), "all") as whole:
+            tell("sending")
+            lines.append(await sending(whole, int(port), postgres))
+        tell("building")
+        lines += await building()
+    return lines
+
+
+def show(lines: Sequence[Line], seconds: float) -> None:
+    table = Table(title=f"medians of {ROUNDS} alternating rounds, {seconds:.0f} s in all", show_lines=True)
+    table.add_column("what, beside what, and what it costs")
+    for name in ("a second", "bare", "ratio"):
+        table.add_column(name, justify="right")
+    for line in lines:
+        what = Text.assemble((line.what, "bold"), f"\nbare: {line.against}\n", (line.limit, "dim"))
+        table.add_row(what, f"{line.ours:,.0f}", f"{line.bare:,.0f}", f"{line.ratio:.3g}")
+    Console().print(table)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    arguments.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    chosen = arguments.parse_args()
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        lines = asyncio.run(run(Path(folder)))
+    seconds = round(time.perf_counter() - began, 1)
+    if chosen.json:
+        print(json.dumps({"rounds": ROUNDS, "seconds": seconds, "lines": [asdict(line) for line in lines]}))
+    else:
+        show(lines, seconds)
+
+
+main()
