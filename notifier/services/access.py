@@ -84,26 +84,33 @@ class Scope:
 
 
 def case_scope(who: Principal, owned: Collection[str], first: int = 1) -> Scope:
-    """Which cases a principal may see. `owned`: programs whose owner is the principal's organisation."""
+    """Which cases a principal may see: a submitter those of its own reports, other staff those of its organisation.
+
+    `owned`: programs whose owner is the principal's organisation.
+    """
     require(who, Role.SUBMITTER, Role.REVIEWER, Role.AUDITOR, Role.ADMIN)
     parts: list[str] = ["true"]
     args: list[Any] = []
     if who.programs is not None:
         args.append(sorted(who.programs))
         parts.append(f"c.program = any(${first + len(args) - 1})")
-    if who.role is Role.SUBMITTER and who.id.startswith("local:"):
-        args.append(who.id)
-        parts.append(
-            f"exists (select 1 from report r where r.case_id = c.id and r.principal = ${first + len(args) - 1})"
-        )
+    if who.role is Role.SUBMITTER:
+        args += [who.id, who.organisation]
+        me, ours = first + len(args) - 2, first + len(args) - 1
+        parts.append(f"exists (select 1 from report r where r.case_id = c.id and {own_report(me, ours)})")
     elif who.organisation:
-        args += [who.organisation, sorted(owned) if who.role is not Role.SUBMITTER else []]
+        args += [who.organisation, sorted(owned)]
         mine, programs = first + len(args) - 2, first + len(args) - 1
         parts.append(
             f"(c.program = any(${programs}) or "
             f"exists (select 1 from report r where r.case_id = c.id and r.organisation = ${mine}))"
         )
     return Scope(" and ".join(parts), tuple(args))
+
+
+def own_report(me: int, ours: int) -> str:
+    """The condition that a report `r` is the principal's own, or one of its organisation's (empty: of the house)."""
+    return f"(r.principal = ${me} or r.organisation = ${ours})"
 
 
 def notice_scope(who: Principal, owned: Collection[str], first: int = 1) -> Scope:
@@ -224,4 +231,5 @@ async def add_token(
 
 
 def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
+    # A header's bytes outside ASCII come as lone surrogates.
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -13,6 +13,7 @@ from notifier.domain.case import CaseState
 from notifier.domain.checkpoint import BadNote, Verifier
 from notifier.store import audit_scan as scan
 from notifier.store import checkpoint_file
+from notifier.store.cases import from_row, row_digest
 from notifier.store.database import Connection
 
 # Entries are sealed within a second; this much real time says that nobody seals.
@@ -227,11 +228,13 @@ async def _unsealed(con: Connection, faults: _Faults) -> tuple[int, datetime | N
 
 @dataclass(slots=True)
 class _History:
-    """What the log says of one case: its revisions, and the state that the last change of state led to."""
+    """What the log says of one case: its revisions, the state that the last change of state led to, and the digest
+    of the row as the last entry left it."""
 
     case_id: UUID
     revs: list[int] = field(default_factory=list)
     state: str = CaseState.RECEIVED
+    row: str | None = None
 
 
 async def _histories(con: Connection) -> AsyncIterator[_History]:
@@ -242,13 +245,13 @@ async def _histories(con: Connection) -> AsyncIterator[_History]:
                 yield history
             history = _History(row["case_id"])
         history.revs.append(row["rev"])
-        if '"from":' in row["body"]:
-            try:
-                detail = read_body(row["body"]).detail
-            except ValueError:
-                continue  # named already, where entries are read one by one
-            if "from" in detail and "to" in detail:
-                history.state = str(detail["to"])
+        try:
+            detail = read_body(row["body"]).detail
+        except ValueError:
+            continue  # named already, where entries are read one by one
+        if "from" in detail and "to" in detail:
+            history.state = str(detail["to"])
+        history.row = str(detail["row"]) if "row" in detail else None
     if history:
         yield history
 
@@ -269,6 +272,8 @@ async def _cases(con: Connection, faults: _Faults) -> None:
             faults.add(f"{name}: its row says rev {row['rev']}, the log has rev {mine.revs[-1]}")
         elif mine.revs and mine.state != row["state"]:
             faults.add(f"{name}: its row says {row['state']}, the log {mine.state}")
+        elif mine.row is not None and mine.row != row_digest(from_row(row)):
+            faults.add(f"{name}: its row is not what rev {row['rev']} left")
         if mine is history:
             history = await anext(histories, None)
     while history:

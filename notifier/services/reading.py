@@ -5,7 +5,7 @@ import binascii
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from notifier.domain.case import OPEN
@@ -14,9 +14,11 @@ from notifier.errors import Invalid, NotFound, Refused
 from notifier.services import access
 from notifier.services.access import Principal, Role, Scope
 from notifier.services.context import Context
+from notifier.store.database import storable
 from notifier.store.ids import as_uuid
 
 MAX_PAGE = 200
+_REVIEW_WITHIN = timedelta(days=1)
 
 CASE_COLUMNS = (
     "c.id, c.reference, c.program, c.target, c.scope, c.registrable, c.host, c.private_suffix, c.tld, c.display, c.safety, "
@@ -40,7 +42,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class CaseFilter:
-    """None means any. `domain` in any spelling; `overdue`: its answer clock has ended, or a review waits a day."""
+    """None means any. `domain` in any spelling; `overdue`: it waits for review for over a day."""
 
     state: str | None = None
     program: str | None = None
@@ -65,10 +67,7 @@ async def cases(
     if wanted.overdue is not None:
         now = await ctx.db.clock.now()
         query.where(
-            ("" if wanted.overdue else "not ")
-            + "exists (select 1 from timer t where t.case_id = c.id and t.fired_at is null and t.cancelled_at is null "
-            "and t.due_at < {})",
-            now,
+            ("" if wanted.overdue else "not ") + "(c.state = 'in_review' and c.review_since < {})", now - _REVIEW_WITHIN
         )
     return await _page(ctx, query, f"select {CASE_COLUMNS} from cases c", "c.opened_at", "c.id", limit, cursor)
 
@@ -105,8 +104,13 @@ async def case_of_reference(ctx: Context, who: Principal, reference: str) -> str
 
 
 async def case_parts(ctx: Context, who: Principal, case_id: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-    """What a case holds: reports, evidence, approvals, claims, open tasks and alarms."""
+    """What a case holds: reports, evidence, approvals, claims, open tasks and alarms.
+
+    A submitter sees its own reports and evidence and what became of the case, not who else reported or approved.
+    """
     await case(ctx, who, case_id)
+    if who.role is Role.SUBMITTER:
+        return await _parts_for_submitter(ctx, who, case_id)
     parts = {
         "reports": "select id, principal, organisation, external_id, received_at, urls, duplicate from report "
         "where case_id = $1 and code is null order by received_at, id",
@@ -123,13 +127,41 @@ async def case_parts(ctx: Context, who: Principal, case_id: str) -> Mapping[str,
     return {name: [dict(r) for r in await ctx.db.fetch(sql, case_id)] for name, sql in parts.items()}
 
 
+async def _parts_for_submitter(ctx: Context, who: Principal, case_id: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    own = access.own_report(2, 3)
+    reports = await ctx.db.fetch(
+        "select r.id, r.principal, r.organisation, r.external_id, r.received_at, r.urls, r.duplicate from report r "
+        f"where r.case_id = $1 and r.code is null and {own} order by r.received_at, r.id",
+        case_id,
+        who.id,
+        who.organisation,
+    )
+    evidence = await ctx.db.fetch(
+        "select e.id, e.kind, e.sha256, e.supplied_by, e.received_at, e.body from evidence e "
+        "left join report r on r.id = e.report_id "
+        f"where e.case_id = $1 and (e.supplied_by = $2 or {own}) order by e.received_at, e.id",
+        case_id,
+        who.id,
+        who.organisation,
+    )
+    hidden = ("approvals", "claims", "notices", "tasks", "alarms")
+    return {
+        **{name: [] for name in hidden},
+        "reports": [dict(r) for r in reports],
+        "evidence": [dict(r) for r in evidence],
+    }
+
+
 async def timeline(ctx: Context, who: Principal, case_id: str) -> Sequence[Mapping[str, Any]]:
     """Every audit entry of a case in the order it was written."""
     await case(ctx, who, case_id)
     rows = await ctx.db.fetch(
         "select id, at, actor, via, tag, subject, rev, body from audit_entry where case_id = $1 order by id", case_id
     )
-    return [{**dict(r), "detail": json.loads(r["body"]).get("detail", {})} for r in rows]
+    shown = [{**dict(r), "detail": json.loads(r["body"]).get("detail", {})} for r in rows]
+    if who.role is Role.SUBMITTER:  # what happened, not who among the staff or the other reporters did it
+        return [{**entry, "actor": entry["actor"] if entry["actor"] == who.id else "", "detail": {}} for entry in shown]
+    return shown
 
 
 async def observations(ctx: Context, who: Principal, case_id: str) -> Sequence[Mapping[str, Any]]:
@@ -233,7 +265,7 @@ class _Query:
     def where(self, condition: str, *values: Any) -> None:
         marks = [f"${len(self.args) + i}" for i in range(1, len(values) + 1)]
         self.conditions.append(condition.format(*marks))
-        self.args += values
+        self.args += [storable(value) if isinstance(value, str) else value for value in values]
 
 
 async def _page(ctx: Context, query: _Query, select: str, at: str, row_id: str, limit: int, cursor: str | None) -> Page:

@@ -41,8 +41,8 @@ def checkpoints(con: "Connection") -> "AsyncIterator[asyncpg.Record]":
 
 
 def cases(con: "Connection") -> "AsyncIterator[asyncpg.Record]":
-    """id, reference, rev, state, by id."""
-    return _stream(con, "select id, reference, rev, state from cases order by id")
+    """Whole rows by id, as `store.cases.from_row` reads them."""
+    return _stream(con, "select *, '{}'::text[] as involved from cases order by id")
 
 
 def case_entries(con: "Connection") -> "AsyncIterator[asyncpg.Record]":

@@ -1,7 +1,10 @@
 """Rows of `cases`. Every write carries the next `rev`; the database refuses one without its audit entry."""
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from notifier.domain.case import OPEN, Case, CaseState
@@ -64,6 +67,21 @@ class Origin:
     signals: list[Mapping[str, str]]
     warnings: list[str]
     registry: str | None
+
+
+def row_digest(case: Case) -> str:
+    """SHA-256 in hex over everything the row says; each entry of a case carries it, so that an edited row is found."""
+    said = {**asdict(case.target), **dict(zip(_CHANGING, _changing(case), strict=True))}
+    told = {
+        **said,
+        **{key: value.astimezone(UTC).isoformat() for key, value in said.items() if isinstance(value, datetime)},
+        "id": case.id,
+        "reference": case.reference,
+        "program": case.program,
+        "opened_at": case.opened_at.astimezone(UTC).isoformat(),
+        "previous_case": case.previous_case,
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _changing(case: Case) -> list[Any]:

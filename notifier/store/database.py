@@ -69,7 +69,7 @@ class Tx:
                 case.reference,
                 case.id,
                 case.rev,
-                dict(step.fact.detail),
+                {**step.fact.detail, "row": case_store.row_digest(case)},
             ),
         )
         if step.stop_timers:

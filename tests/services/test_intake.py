@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from notifier.domain.report import ReportIn
 from notifier.domain.sheet import Row
 from notifier.errors import Conflict, Forbidden, TooLarge
 from notifier.services import intake, review
@@ -292,7 +293,7 @@ async def test_missing_evidence_is_named_and_mended(stage: Stage) -> None:
     assert {f.rule: str(f.result) for f in said.findings}["letter"] != "pass"
     assert all(f.mend for f in said.findings if f.result != "pass")
     assert said.case_id is not None
-    items = intake.ReportIn.model_validate({**report, "evidence": letters}).evidence
+    items = ReportIn.model_validate({**report, "evidence": letters}).evidence
     case, verdict = await review.add_evidence(stage.ctx, TIM, said.case_id, items)
     assert (case.state, {f.rule: f.result for f in verdict.findings}["letter"]) == ("in_review", "pass")
 

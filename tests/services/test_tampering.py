@@ -1,0 +1,43 @@
+"""Somebody with the owner's database role edits a case behind our back: verify names the case."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from notifier.rehearsal import rehearsal
+from tests.services.stages import PLAN, Stage
+
+EDITS = {
+    "outcome": "'registry_hold'",
+    "observed": "'verified'",
+    "target": "'other.com'",
+    "measure": "'lock'",
+    "agreement": "null",
+    "approvers": "'{nobody}'",
+    "epoch": "'another'",
+    "registration": "'{}'::jsonb",
+    "opened_at": "opened_at - interval '1 day'",
+    "safety": "'second_review'",
+}
+
+
+@pytest.fixture
+async def noticed(database_url: str, tmp_path: object) -> AsyncIterator[Stage]:
+    async with rehearsal(tmp_path, database_url, PLAN) as running:  # type: ignore[arg-type]
+        stage = Stage(running)
+        await stage.notified()
+        yield stage
+
+
+@pytest.mark.parametrize("column", EDITS)
+async def test_an_edited_case_is_named(noticed: Stage, database_url: str, column: str) -> None:
+    reference = await noticed.ctx.db.fetchval("select reference from cases")
+    assert (await noticed.audit()).exit_code == 0
+    con = await asyncpg.connect(database_url)
+    await con.execute("set session_replication_role = replica")  # as a superuser may: no trigger sees it
+    await con.execute(f"update cases set {column} = {EDITS[column]}")
+    await con.close()
+    report = await noticed.audit()
+    assert report.exit_code == 1
+    assert [fault for fault in report.faults if reference in fault], report.faults
