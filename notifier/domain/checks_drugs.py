@@ -7,7 +7,7 @@ from typing import Any
 
 from notifier.domain import evidence as ev
 from notifier.domain import rules
-from notifier.domain.facts import Finding, Hearing, failed, passed, same, unknown
+from notifier.domain.facts import Finding, Hearing, failed, in_words, passed, same, unknown
 from notifier.domain.rules import Rule
 from notifier.errors import Invalid
 
@@ -252,7 +252,7 @@ def _licence_source(rule: rules.LicenceSource, on: Hearing) -> Finding:
         said = ", ".join(sorted({f"{check.source} ({check.jurisdiction}): {check.result}" for check in against}))
         return passed(rule, said, used)
     if not recent:
-        return failed(rule, f"every register was read over {rule.max_age} ago", ask, used)
+        return failed(rule, f"every register was read over {in_words(rule.max_age)} ago", ask, used)
     return failed(rule, "the source only says `unverified`, which is not evidence", ask, used)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from notifier.domain import evidence as ev
 from notifier.domain import rules
-from notifier.domain.facts import Finding, Hearing, failed, passed, unknown
+from notifier.domain.facts import Finding, Hearing, failed, in_words, passed, unknown
 from notifier.domain.rules import Recipient, Rule
 from notifier.domain.safety import Safety, Scope
 
@@ -98,10 +98,10 @@ def _laws_explained(rule: rules.LawsExplained, on: Hearing) -> Finding:
     if len(explained) < rule.minimum:
         return failed(
             rule,
-            f"{len(explained)} laws are explained in {rule.min_chars} characters; {rule.minimum} must be",
+            f"laws explained in {rule.min_chars} characters or more: {len(explained)}; {rule.minimum} must be",
             "say of each law why the conduct breaks it",
         )
-    return passed(rule, f"{len(explained)} laws are named and explained")
+    return passed(rule, f"laws named and explained: {len(explained)}")
 
 
 def _human_reviewed(rule: rules.HumanReviewed, on: Hearing) -> Finding:
@@ -114,7 +114,7 @@ def _human_reviewed(rule: rules.HumanReviewed, on: Hearing) -> Finding:
     if on.now - max(past) > rule.max_age:
         return failed(
             rule,
-            f"the last review was {max(past):%Y-%m-%d %H:%M} UTC, over {rule.max_age} ago",
+            f"the last review was {max(past):%Y-%m-%d %H:%M} UTC, over {in_words(rule.max_age)} ago",
             "review it again",
         )
     return passed(rule, f"a person reviewed the evidence on {max(past):%Y-%m-%d %H:%M} UTC")
@@ -145,7 +145,7 @@ def _prior_contact(rule: rules.PriorContact, on: Hearing) -> Finding:
             f"no contact with the {' and the '.join(missing)} is shown",
             "ask them first, and add prior_contact with the time, address and answer",
         )
-    return passed(rule, f"the {' and the '.join(rule.parties)} were asked, and it goes on", used)
+    return passed(rule, f"asked before, and it goes on: {', '.join(rule.parties)}", used)
 
 
 def _settled_nothing(contact: ev.PriorContact, rule: rules.PriorContact, on: Hearing) -> bool:
@@ -180,7 +180,7 @@ def _fresh(rule: rules.Fresh, on: Hearing) -> Finding:
     key, newest = max(captures, key=lambda pair: pair[1].captured_at)
     taken = f"the newest capture was taken {newest.captured_at:%Y-%m-%d %H:%M} UTC"
     if on.now - newest.captured_at > rule.max_age:
-        return failed(rule, f"{taken}, over {rule.max_age} ago", "capture the pages again", [key])
+        return failed(rule, f"{taken}, over {in_words(rule.max_age)} ago", "capture the pages again", [key])
     return passed(rule, taken, [key])
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import TypeVar
@@ -152,3 +152,13 @@ def page_of(url: str) -> str:
 def same(text: str) -> str:
     """A name as it is compared: case and spacing do not tell two right holders apart."""
     return " ".join(text.casefold().split())
+
+
+def in_words(span: timedelta) -> str:
+    """A span as a sentence has it: `3 days`, `36 hours`, `90 minutes`."""
+    minutes = int(span.total_seconds()) // 60
+    count, unit = next((minutes // size, unit) for unit, size in _UNITS if minutes % size == 0)
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
+_UNITS = (("day", 24 * 60), ("hour", 60), ("minute", 1))
