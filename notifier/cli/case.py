@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -49,11 +50,13 @@ def list_cases(
             for item in page.items:
                 print(json.dumps(dict(item), default=str, ensure_ascii=False))
             return
-        table = Table()
-        for column in ("case", "domain", "program", "state", "safety", "response", "observed", "outcome"):
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        table.add_column("case", no_wrap=True)
+        table.add_column("domain", overflow="fold")
+        for column in ("program", "state", "observed", "outcome"):
             table.add_column(column, overflow="fold")
         for item in page.items:
-            keys = ("reference", "target", "program", "state", "safety", "response", "observed", "outcome")
+            keys = ("reference", "target", "program", "state", "observed", "outcome")
             table.add_row(*(escape(str(item[key] or "")) for key in keys))
         Console().print(table)
         if page.next_cursor:
@@ -114,7 +117,8 @@ def _print_case(found: dict[str, Any]) -> None:
 def _print_preview(shown: review.Preview) -> None:
     console = Console(highlight=False)
     for finding in shown.verdict.findings:
-        console.print(f"  [{finding.result}] {escape(f'{finding.rule}: {finding.why} {finding.mend}')}", markup=False)
+        mend = f" -> {finding.mend}" if finding.mend else ""
+        console.print(f"  [{finding.result}] {finding.rule}: {finding.why}{mend}", markup=False)
     for draft in shown.drafts:
         console.rule()
         console.print(escape(defang(draft.content.text)))

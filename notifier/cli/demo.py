@@ -1,13 +1,13 @@
 """demo: see the whole thing work on this machine."""
 
 import asyncio
-import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -18,6 +18,8 @@ from notifier.cli.session import run
 from notifier.demo import Summary
 from notifier.rehearsal import Rehearsal, rehearsal
 from notifier.store.embedded import EmbeddedPostgres
+
+_PARTIES_LOOK_S = 0.2
 
 
 def demo(
@@ -78,9 +80,12 @@ class _Bar:
 
 def _table(summary: Summary) -> None:
     console = Console()
-    table = Table(title="Outcomes by registry and measure (simulated registries)", title_justify="left")
-    for column in ("registry", "asked", "claimed", "observed by us", "outcome", "n"):
-        table.add_column(column, justify="right" if column == "n" else "left", overflow="fold")
+    title = "Outcomes by registry and measure (simulated registries)"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("registry", "asked", "claimed", "observed by us"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("outcome", overflow="fold")
+    table.add_column("n", justify="right")
     for row in summary.outcomes:
         table.add_row(row.registry, row.measure, row.claimed, row.observed, row.outcome, str(row.n))
     console.print(table)
@@ -102,12 +107,18 @@ def _counts(counts: Any) -> str:
 
 
 async def _stay(stage: Rehearsal) -> None:
+    """Leave everything up; from here the clock runs at normal pace, and the parties go on by it."""
     people = await acts.add_people(stage)
     await stage.clock.run()
-    print(f"\nAPI    {stage.url}/api/v1     docs {stage.url}/docs", file=sys.stderr)
-    print(json.dumps({"submitter": people.submitter, "reviewers": people.reviewers}), file=sys.stderr)
-    print(
-        f"state  NOTIFIER_STATE_DIR={stage.house.settings.state_dir}\nCtrl-C ends it and removes everything.",
-        file=sys.stderr,
-    )
-    await asyncio.Event().wait()
+    tokens = dict(zip((acts.SUBMITTER, *acts.REVIEWERS), (people.submitter, *people.reviewers), strict=True))
+    lines = [
+        f"\nAPI   {stage.url}/api/v1",
+        f"docs  {stage.url}/docs",
+        *(f"token of {name}: {token}" for name, token in tokens.items()),
+        f"for `notifier case ...`: NOTIFIER_STATE_DIR={stage.house.settings.state_dir}",
+        "Ctrl-C ends it and removes everything.",
+    ]
+    print("\n".join(lines), file=sys.stderr, flush=True)
+    while True:
+        await stage.sandbox.run_due(await stage.clock.now())
+        await asyncio.sleep(_PARTIES_LOOK_S)
