@@ -98,7 +98,7 @@ async def _sent(db: Database) -> int:
 
 async def _until(reached: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(_PATIENCE_S):
-        while not await reached():  # noqa: ASYNC110  (the news is in another process)
+        while not await reached():
             await asyncio.sleep(_LOOK_EVERY_S)
 
 

@@ -65,7 +65,7 @@ def raw(report: Mapping[str, Any]) -> bytes:
 async def until(condition: Callable[[], Awaitable[object]], timeout_s: float = 30.0) -> None:
     """Wait in real time for what a row of the database tells."""
     async with asyncio.timeout(timeout_s):
-        while not await condition():  # noqa: ASYNC110
+        while not await condition():
             await asyncio.sleep(0.02)
 
 

@@ -1,7 +1,5 @@
 """The embedded Postgres under our supervisor: it ends with us, comes back, and opens nothing of others."""
 
-# ruff: noqa: ASYNC220, ASYNC240 - nothing else waits for the loop meanwhile
-
 import asyncio
 import contextlib
 import importlib
