@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from notifier.domain.case import Case
 from notifier.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from notifier.store.database import Database, Tx
 from notifier.store.ids import new_id
@@ -121,12 +120,6 @@ def notice_scope(who: Principal, owned: Collection[str], first: int = 1) -> Scop
             (who.registry,),
         )
     return case_scope(who, owned, first)
-
-
-def require_reviewer_of(who: Principal, case: Case, owner: str) -> None:
-    require(who, Role.REVIEWER)
-    require_person(who)
-    require_program(who, case.program, owner)
 
 
 async def authenticate(db: Database, secret: str) -> Principal:

@@ -259,6 +259,8 @@ async def _lock(ctx: Context, tx: Tx, who: Principal, case_id: str) -> Case:
 
 
 async def _lock_for_review(ctx: Context, tx: Tx, who: Principal, case_id: str) -> Case:
+    access.require(who, Role.REVIEWER)  # before the case is looked for: the role's answer is the same for all
+    access.require_person(who)
     case = await _lock(ctx, tx, who, case_id)
-    access.require_reviewer_of(who, case, ctx.program(case.program).owner)
+    access.require_program(who, case.program, ctx.program(case.program).owner)
     return case
