@@ -118,7 +118,12 @@ async def test_a_name_is_found_in_any_spelling(stage: Stage) -> None:
 
 @pytest.mark.parametrize("text", ["\x00", "\ud800", "'; drop table cases; --"])
 async def test_a_filter_may_hold_anything(stage: Stage, text: str) -> None:
-    for wanted in (CaseFilter(state=text), CaseFilter(assignee=text), CaseFilter(outcome=text), CaseFilter(program=text)):
+    for wanted in (
+        CaseFilter(state=text),
+        CaseFilter(assignee=text),
+        CaseFilter(outcome=text),
+        CaseFilter(program=text),
+    ):
         assert (await reading.cases(stage.ctx, RITA, wanted)).items == []
     assert (await reading.notices(stage.ctx, RITA, state=text)).items == []
 
