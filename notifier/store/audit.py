@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 Pool: TypeAlias = asyncpg.Pool
 
-# What a caller that goes on by itself must expect of the database.
-FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# What a caller that goes on by itself must expect of the database. InternalClientError: the connection broke while
+# asyncpg 0.32 was between two messages, and its next call finds the wire in the wrong state.
+FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 # Held by whoever seals, on its session; any number that nothing else here locks.
 _SEALER_LOCK = 726_012

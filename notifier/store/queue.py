@@ -19,6 +19,7 @@ __all__ = ["LOST", "PgQueuer", "QueuedJob", "RetryRequested", "backlog", "enqueu
 LOST = (
     OSError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
