@@ -13,7 +13,7 @@ import registries
 from notifier import resources
 from notifier.adapter import AgreementChannel, Deps, RegistryAdapter, Relay, StartTls
 from notifier.catalog import Catalog, OverlaySource, load_catalog
-from notifier.domain.case import JobKind
+from notifier.domain.events import JobKind
 from notifier.errors import Conflict, Invalid, Unauthenticated
 from notifier.net.content import ContentProbe
 from notifier.net.dns_probe import DnsProbe, ZoneServers

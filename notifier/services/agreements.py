@@ -5,7 +5,7 @@ from datetime import datetime
 
 from notifier.adapter import Problem
 from notifier.catalog import Agreement
-from notifier.domain.case import Job, JobKind
+from notifier.domain.events import Job, JobKind
 from notifier.errors import Conflict, Forbidden, NotFound
 from notifier.services import access
 from notifier.services.access import Principal, Role

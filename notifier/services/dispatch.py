@@ -10,10 +10,9 @@ from datetime import timedelta
 import structlog
 
 from notifier.adapter import Deferred, Receipt, RefusedForGood, RegistryAdapter, RenderedNotice, Uncertain
-from notifier.domain.case import (
+from notifier.domain.case import Case, CaseState
+from notifier.domain.events import (
     ApprovalVoided,
-    Case,
-    CaseState,
     Dispatched,
     EpochChanged,
     Job,

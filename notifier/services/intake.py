@@ -15,7 +15,8 @@ import structlog
 from pydantic import ValidationError
 
 from notifier.catalog import Catalog
-from notifier.domain.case import Case, CaseState, Evaluated, ReportJoined
+from notifier.domain.case import Case, CaseState
+from notifier.domain.events import Evaluated, ReportJoined
 from notifier.domain.evidence import Evidence
 from notifier.domain.evidence import content as evidence_content
 from notifier.domain.evidence import digest as evidence_digest

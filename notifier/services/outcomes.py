@@ -2,19 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from notifier.domain.case import (
-    HEARD,
-    PROVEN,
-    Case,
-    CaseState,
-    ClockEnded,
-    JobKind,
-    Judged,
-    Timer,
-    WatchEnded,
-    summarise,
-)
+from notifier.domain.case import HEARD, PROVEN, Case, CaseState, summarise
 from notifier.domain.epp import Measure
+from notifier.domain.events import ClockEnded, JobKind, Judged, Timer, WatchEnded
 from notifier.domain.notice import TOLD
 from notifier.domain.outcome import Claim, Judgement, Look, Verdict, judge
 from notifier.domain.program import Program

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from notifier.adapter import Inbound, Response
-from notifier.domain.case import HEARD, Answered, Case, CaseState, Job, JobKind, NoticeUndeliverable
+from notifier.domain.case import HEARD, Case, CaseState
 from notifier.domain.epp import Measure
+from notifier.domain.events import Answered, Job, JobKind, NoticeUndeliverable
 from notifier.domain.notice import TOLD, TRANSITIONS, Notice, NoticeState
 from notifier.domain.program import Program
 from notifier.errors import Conflict, Invalid, NotFound, Unauthenticated

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from notifier.domain.case import (
+from notifier.domain.case import Case, CaseState
+from notifier.domain.events import (
     ApprovalVoided,
     Approved,
     Assigned,
-    Case,
-    CaseState,
     EvidenceAdded,
     EvidenceRequested,
     Job,

@@ -10,7 +10,8 @@ import asyncpg
 
 from notifier.clock import Clock, SystemClock
 from notifier.domain.audit import Entry
-from notifier.domain.case import Case, Detail, Job, Step, Timer
+from notifier.domain.case import Case, Step
+from notifier.domain.events import Detail, Job, Timer
 from notifier.store import audit as audit_store
 from notifier.store import cases as case_store
 from notifier.store import queue

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import structlog
 
-from notifier.domain.case import Job, JobKind
+from notifier.domain.events import Job, JobKind
 from notifier.store import queue
 from notifier.store.database import Database
 

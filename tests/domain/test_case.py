@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.domain import case as c
-from notifier.domain.case import Case, CaseState, JobKind, Timer, summarise
+from notifier.domain import events as e
+from notifier.domain.case import Case, CaseState, summarise
 from notifier.domain.epp import Measure
+from notifier.domain.events import JobKind, Timer
 from notifier.domain.outcome import Verdict
 from notifier.domain.safety import Safety, Scope, Target
 from notifier.errors import Conflict, Forbidden
@@ -52,48 +54,48 @@ def a_case(state: CaseState = CaseState.IN_REVIEW, **changes: object) -> Case:
     return replace(case, **changes)  # type: ignore[arg-type]
 
 
-def approved(by: str = "reviewer", digest: str = "d1", shown: str = "d1") -> c.Approved:
-    return c.Approved(by, digest, shown, ("n1",), WINDOW)
+def approved(by: str = "reviewer", digest: str = "d1", shown: str = "d1") -> e.Approved:
+    return e.Approved(by, digest, shown, ("n1",), WINDOW)
 
 
-def judged(verdict: Verdict, *, final: bool = True, outcome: str | None = "registry_hold") -> c.Judged:
-    return c.Judged("claim", verdict, str(verdict), outcome, "registry", final, "seen", None)
+def judged(verdict: Verdict, *, final: bool = True, outcome: str | None = "registry_hold") -> e.Judged:
+    return e.Judged("claim", verdict, str(verdict), outcome, "registry", final, "seen", None)
 
 
 def test_the_table_is_the_contract() -> None:
     assert {str(s): {str(t) for t in to} for s, to in c.TRANSITIONS.items()} == CONTRACT
 
 
-EVENTS: list[c.Event] = [
-    c.ReportJoined("r", "other"),
-    c.EvidenceAdded(("e",), "other"),
-    c.Evaluated(True, (), ()),
-    c.Evaluated(False, ("rule",), ()),
-    c.TargetObserved("o", "epoch", False, {}),
-    c.Assigned("somebody"),
+EVENTS: list[e.Event] = [
+    e.ReportJoined("r", "other"),
+    e.EvidenceAdded(("e",), "other"),
+    e.Evaluated(True, (), ()),
+    e.Evaluated(False, ("rule",), ()),
+    e.TargetObserved("o", "epoch", False, {}),
+    e.Assigned("somebody"),
     approved(),
-    c.Rejected("reviewer", "no"),
-    c.EvidenceRequested("reviewer", "more"),
-    c.ApprovalVoided("digest changed"),
-    c.WentStale(("fresh",)),
-    c.Dispatched("o", ("n1",), NOW),
-    c.Answered("n1", "acknowledged"),
-    c.Answered("n1", "declined", reason="declined_nexus"),
-    c.Answered("n1", "action_claimed", "claim", None, NOW, NOW),
+    e.Rejected("reviewer", "no"),
+    e.EvidenceRequested("reviewer", "more"),
+    e.ApprovalVoided("digest changed"),
+    e.WentStale(("fresh",)),
+    e.Dispatched("o", ("n1",), NOW),
+    e.Answered("n1", "acknowledged"),
+    e.Answered("n1", "declined", reason="declined_nexus"),
+    e.Answered("n1", "action_claimed", "claim", None, NOW, NOW),
     judged(Verdict.VERIFIED),
     judged(Verdict.RELAPSED),
     judged(Verdict.PENDING, final=False, outcome=None),
-    c.ClockEnded("n1"),
-    c.NoticeUndeliverable("n1", "550"),
-    c.WatchEnded(),
-    c.Withdrawn("reviewer", "wrong name"),
-    c.EpochChanged("a", "b"),
+    e.ClockEnded("n1"),
+    e.NoticeUndeliverable("n1", "550"),
+    e.WatchEnded(),
+    e.Withdrawn("reviewer", "wrong name"),
+    e.EpochChanged("a", "b"),
 ]
 
 
 @pytest.mark.parametrize("state", list(CaseState))
 @pytest.mark.parametrize("event", EVENTS, ids=lambda e: type(e).__name__)
-def test_every_event_in_every_state_moves_by_the_table_or_changes_nothing(state: CaseState, event: c.Event) -> None:
+def test_every_event_in_every_state_moves_by_the_table_or_changes_nothing(state: CaseState, event: e.Event) -> None:
     case = a_case(state)
     try:
         step = case.apply(event, NOW)
@@ -107,7 +109,7 @@ def test_every_event_in_every_state_moves_by_the_table_or_changes_nothing(state:
 
 
 @given(st.lists(st.sampled_from(EVENTS), max_size=12))
-def test_no_history_leaves_the_table_or_skips_a_rev(events: list[c.Event]) -> None:
+def test_no_history_leaves_the_table_or_skips_a_rev(events: list[e.Event]) -> None:
     case = a_case(CaseState.RECEIVED)
     for event in events:
         try:
@@ -135,7 +137,7 @@ def test_an_approval_names_what_was_shown() -> None:
 
 def test_nobody_to_write_to_is_no_approval() -> None:
     with pytest.raises(Conflict) as refused:
-        a_case().apply(c.Approved("reviewer", "d1", "d1", (), WINDOW), NOW)
+        a_case().apply(e.Approved("reviewer", "d1", "d1", (), WINDOW), NOW)
     assert refused.value.code == "no_recipient"
 
 
@@ -159,7 +161,7 @@ def test_second_review_takes_two_people_over_the_same_digest() -> None:
 
 def test_an_approver_who_becomes_a_party_voids_the_approval() -> None:
     case = a_case().apply(approved(by="reviewer"), NOW).case
-    step = case.apply(c.ReportJoined("r2", "reviewer"), NOW)
+    step = case.apply(e.ReportJoined("r2", "reviewer"), NOW)
     assert step.case.state is CaseState.IN_REVIEW
     assert JobKind.DISPATCH in step.stop_timers
     with pytest.raises(Forbidden):
@@ -168,17 +170,17 @@ def test_an_approver_who_becomes_a_party_voids_the_approval() -> None:
 
 def test_evidence_after_approval_voids_it() -> None:
     case = a_case().apply(approved(), NOW).case
-    assert case.apply(c.EvidenceAdded(("e",), "other"), NOW).case.state is CaseState.IN_REVIEW
+    assert case.apply(e.EvidenceAdded(("e",), "other"), NOW).case.state is CaseState.IN_REVIEW
 
 
-@pytest.mark.parametrize("event", [c.Withdrawn("r", "error"), c.EpochChanged("a", "b")])
+@pytest.mark.parametrize("event", [e.Withdrawn("r", "error"), e.EpochChanged("a", "b")])
 @pytest.mark.parametrize("state", ["received", "needs_evidence", "in_review", "approved", "notified", "resolved"])
-def test_withdrawal_and_epoch_change_stop_every_timer(event: c.Event, state: str) -> None:
+def test_withdrawal_and_epoch_change_stop_every_timer(event: e.Event, state: str) -> None:
     assert set(a_case(CaseState(state)).apply(event, NOW).stop_timers) == set(JobKind)
 
 
 def test_a_decline_is_an_end_and_no_error() -> None:
-    step = a_case(CaseState.NOTIFIED).apply(c.Answered("n1", "declined", reason="declined_nexus"), NOW)
+    step = a_case(CaseState.NOTIFIED).apply(e.Answered("n1", "declined", reason="declined_nexus"), NOW)
     assert (step.case.state, step.case.outcome, step.case.outcome_actor) == (
         CaseState.RESOLVED,
         "declined_nexus",
@@ -187,14 +189,14 @@ def test_a_decline_is_an_end_and_no_error() -> None:
 
 
 def test_a_claim_alone_resolves_nothing() -> None:
-    event = c.Answered("n1", "action_claimed", "claim", None, NOW + WINDOW, NOW + timedelta(days=1))
+    event = e.Answered("n1", "action_claimed", "claim", None, NOW + WINDOW, NOW + timedelta(days=1))
     step = a_case(CaseState.NOTIFIED).apply(event, NOW)
     assert (step.case.state, step.case.observed, step.case.outcome) == (CaseState.NOTIFIED, "pending", None)
     assert [timer.kind for timer in step.timers] == [JobKind.OBSERVE, JobKind.OBSERVE]
 
 
 def test_needs_info_stops_the_recipients_clock() -> None:
-    step = a_case(CaseState.NOTIFIED).apply(c.Answered("n1", "needs_info"), NOW)
+    step = a_case(CaseState.NOTIFIED).apply(e.Answered("n1", "needs_info"), NOW)
     assert step.stop_timers == (JobKind.CLOCK_ENDED,)
 
 

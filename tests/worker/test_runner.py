@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from notifier.domain.case import Job, JobKind
+from notifier.domain.events import Job, JobKind
 from notifier.store import queue
 from notifier.store.database import Database
 from notifier.worker.runner import Handler, Runner

@@ -9,7 +9,7 @@ import pytest
 
 from notifier import bootstrap
 from notifier.bootstrap import House
-from notifier.domain.case import JobKind, Timer
+from notifier.domain.events import JobKind, Timer
 from notifier.services import intake
 from notifier.services.access import Principal, Role
 from notifier.settings import Settings
