@@ -10,6 +10,7 @@ import pytest
 
 from notifier.domain.events import Job, JobKind
 from notifier.store import queue
+from notifier.store.audit import FAILURES
 from notifier.store.database import Database
 from notifier.worker.runner import Handler, Runner
 from tests.services.stages import until
@@ -155,7 +156,7 @@ async def test_a_database_that_was_away_is_served_again(db: Database, database_u
                 try:
                     await enqueue(db, Job(K.SEND, "after"))
                     break
-                except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                except FAILURES:
                     await asyncio.sleep(0.05)
         async with asyncio.timeout(40):
             await served.wait()
