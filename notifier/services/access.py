@@ -5,6 +5,7 @@ Every service verb takes the principal and asks here; every query takes the scop
 
 import hashlib
 import secrets
+import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -46,6 +47,7 @@ class Principal:
 
 DAEMON = "daemon"
 
+_OURS = frozenset({DAEMON, "rehearsal", "demo", "cli", "api"})
 _LAST_USE_GRAIN = timedelta(minutes=1)
 
 
@@ -163,8 +165,10 @@ async def add_person(db: Database, name: str, *, organisation: str, by: str) -> 
 
 
 def _check_name(name: str) -> None:
-    if not name.strip() or len(name) > 200 or not name.isprintable() or name.startswith("local:") or name == DAEMON:
-        raise Invalid("a name is printable text of at most 200 characters and does not begin with 'local:'")
+    """Four eyes compare names, so there is one way to write each, and none can pass for one of our own actors."""
+    plain = name == unicodedata.normalize("NFKC", name).strip() and name.isprintable()
+    if not plain or not 0 < len(name) <= 200 or ":" in name or name.casefold() in _OURS:
+        raise Invalid("a name is plain printable text of at most 200 characters, without a colon or outer blanks")
 
 
 async def _make_known(tx: Tx, name: str, kind: str, organisation: str) -> None:
@@ -175,6 +179,9 @@ async def _make_known(tx: Tx, name: str, kind: str, organisation: str) -> None:
         organisation,
         tx.now,
     )
+    twin = await tx.con.fetchval("select id from principal where lower(id) = lower($1) and id <> $1", name)
+    if twin is not None:
+        raise Invalid(f"there is {twin!r} already, and four eyes must not be one pair in two spellings")
     known = await tx.con.fetchval("select kind from principal where id = $1", name)
     if known != kind:
         raise Invalid(f"{name!r} is a {known}; four eyes need persons and services to stay apart")

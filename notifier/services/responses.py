@@ -318,7 +318,7 @@ async def _notice_of(tx: Tx, read: Response | None, registry: str | None) -> Not
 
 async def _apply_read(ctx: Context, tx: Tx, notice: Notice, read: Response, message: Inbound, inbound_id: str) -> None:
     detail: dict[str, Any] = {"notice": notice.id, "class": read.kind}
-    if read.kind == "bounce":
+    if read.kind == "bounce" and _may_bounce(ctx, notice, read):
         await undeliverable(tx, notice, read.reason or "a delivery failure report came back", "bounced")
     elif read.kind in ("auto_reply", "receipt"):  # a machine's word: kept, and nothing moves
         await tx.audit("inbound.automatic", inbound_id, detail, notice.case_id)
@@ -347,6 +347,13 @@ async def _apply_read(ctx: Context, tx: Tx, notice: Notice, read: Response, mess
                 notice_id=notice.id,
                 inbound_id=inbound_id,
             )
+
+
+def _may_bounce(ctx: Context, notice: Notice, read: Response) -> bool:
+    """Nobody signs a delivery report. It counts for a notice that went by mail, that nobody has answered, and only
+    under the reply token, which the recipient's mail system alone has seen; anything less waits for a person."""
+    by_mail = ctx.agreement(notice.agreement).adapter == "smtp"
+    return by_mail and notice.response == "none" and read.notice_token == notice.reply_token
 
 
 async def undeliverable(tx: Tx, notice: Notice, why: str, event: str) -> None:

@@ -133,3 +133,13 @@ async def test_an_admin_reads_and_does_not_decide(stage: Stage) -> None:
     assert str((await reading.case(stage.ctx, ADA, case_id))["id"]) == case_id
     with pytest.raises(Forbidden):
         await stage.approve(case_id, ADA)
+
+
+@pytest.mark.parametrize(
+    "twin", ["RITA", "rita", "Rita ", "\u212bngstr\u00f6m", "registry:verisign", "Rehearsal", "daemon"]
+)
+async def test_one_person_has_one_name(stage: Stage, twin: str) -> None:
+    """Two spellings would be two pairs of eyes: case, outer blanks, compatibility characters, our own actors."""
+    await access.add_token(stage.ctx.db, "Rita", "submitter", by="test")
+    with pytest.raises(Invalid):
+        await access.add_token(stage.ctx.db, twin, "reviewer", by="test")

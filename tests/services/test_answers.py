@@ -381,3 +381,19 @@ async def test_a_reply_token_stands_in_no_log(told: Told) -> None:
     to = stage.reply_to(notice)
     await stage.mail(to, letter(to, "hello"))
     assert await stage.count("audit_entry where body like $1", f"%{notice['reply_token']}%") == 0
+
+
+@pytest.mark.parametrize("why", ["no token", "answered already"])
+async def test_an_unsigned_failure_report_that_could_be_forged_waits_for_a_person(told: Told, why: str) -> None:
+    stage, case_id, _ = told
+    notice = await stage.notice(case_id)
+    body, to = bounce_of(stage.r, stage.received()[0]), stage.reply_to(notice)
+    if why == "no token":
+        token = notice["reply_token"]
+        body, to = body.replace(token.encode(), b"x" * len(token)), to.replace(token, "a" * len(token))
+    else:
+        await responses.respond(stage.ctx, VERISIGN, str(notice["id"]), Answer("acknowledged"))
+    await responses.receive_mail(stage.ctx, to, {}, body)
+    await stage.r.quiet()
+    assert ((await stage.notice(case_id))["state"], await stage.state(case_id)) == ("sent", "notified")
+    assert set(await stage.task_kinds()) & {"confirm_answer", "unmatched_mail"}
