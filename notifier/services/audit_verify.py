@@ -11,6 +11,8 @@ from uuid import UUID
 from notifier.domain.audit import Tree, leaf_hash, read_body
 from notifier.domain.case import CaseState
 from notifier.domain.checkpoint import BadNote, Verifier
+from notifier.rendering import content_digest
+from notifier.services.drafting import thaw
 from notifier.store import audit_scan as scan
 from notifier.store import checkpoint_file
 from notifier.store.cases import from_row, row_digest
@@ -100,6 +102,7 @@ async def verify(
             faults.add(f"level {level} of the tree has {count} nodes, not {sealed >> level}")
         unsealed, oldest = await _unsealed(con, faults)
         await _cases(con, faults)
+        await _documents(con, faults)
     oldest_s = max(0.0, (now_real - oldest).total_seconds()) if oldest else 0.0
     told = faults.told()
     exit_code = 1 if told else 3 if oldest_s >= BEHIND_S else 0
@@ -279,3 +282,24 @@ async def _cases(con: Connection, faults: _Faults) -> None:
     while history:
         faults.add(f"case {history.case_id} is gone; the log has it up to rev {history.revs[-1]}")
         history = await anext(histories, None)
+
+
+async def _documents(con: Connection, faults: _Faults) -> None:
+    """What came in and what went out, byte for byte, against the digests in the entries that took them."""
+    async for row in scan.reports(con):
+        if _detail(row["body"]).get("sha256") != row["sha256"]:
+            faults.add(f"report {row['id']}: what is kept of it is not what came in")
+    async for row in scan.notices(con):
+        try:
+            digest = content_digest(thaw(row["content"]))
+        except (KeyError, TypeError, ValueError):
+            digest = ""
+        if not digest == row["digest"] == _detail(row["body"]).get("digest"):
+            faults.add(f"notice {row['id']}: its content is not what was approved")
+
+
+def _detail(body: str | None) -> Mapping[str, Any]:
+    try:
+        return read_body(body).detail if body else {}
+    except ValueError:
+        return {}

@@ -45,6 +45,25 @@ def cases(con: "Connection") -> "AsyncIterator[asyncpg.Record]":
     return _stream(con, "select *, '{}'::text[] as involved from cases order by id")
 
 
+def reports(con: "Connection") -> "AsyncIterator[asyncpg.Record]":
+    """id, sha256 (of the bytes that are kept, or of those that were not) and the body of the entry that took it."""
+    return _stream(
+        con,
+        "select r.id, encode(coalesce(sha256(r.raw), r.raw_sha256), 'hex') as sha256, e.body from report r "
+        "left join audit_entry e on e.subject = r.id::text and e.tag in ('report.received', 'report.refused') "
+        "order by r.id",
+    )
+
+
+def notices(con: "Connection") -> "AsyncIterator[asyncpg.Record]":
+    """id, digest, content and the body of the entry that queued it."""
+    return _stream(
+        con,
+        "select n.id, n.digest, n.content, e.body from notice n "
+        "left join audit_entry e on e.subject = n.id::text and e.tag = 'notice.queued' order by n.id",
+    )
+
+
 def case_entries(con: "Connection") -> "AsyncIterator[asyncpg.Record]":
     """case_id, rev, body of the entries that account for a revision, by case and rev."""
     return _stream(

@@ -41,3 +41,25 @@ async def test_an_edited_case_is_named(noticed: Stage, database_url: str, column
     report = await noticed.audit()
     assert report.exit_code == 1
     assert [fault for fault in report.faults if reference in fault], report.faults
+
+
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [
+        ("update report set raw = raw || ' '::bytea", "report"),
+        ("update notice set content = jsonb_set(content, '{recipient_address}', '\"x@elsewhere.example\"')", "notice"),
+        (
+            "update notice set content = jsonb_set(content, '{domain}', '\"other.com\"'), digest = repeat('0', 64)",
+            "notice",
+        ),
+        ("update notice set content = '{}'::jsonb", "notice"),
+    ],
+)
+async def test_an_edited_document_is_named(noticed: Stage, database_url: str, edit: str, named: str) -> None:
+    con = await asyncpg.connect(database_url)
+    named_id = await con.fetchval(f"select id from {named}")
+    await con.execute(edit)
+    await con.close()
+    report = await noticed.audit()
+    assert report.exit_code == 1
+    assert [fault for fault in report.faults if f"{named} {named_id}" in fault], report.faults
