@@ -17,6 +17,7 @@ from notifier.errors import NotifierError
 from notifier.services import access
 from notifier.services.access import Principal
 from notifier.settings import Settings, load_settings
+from notifier.store.audit import FAILURES
 
 T = TypeVar("T")
 
@@ -45,8 +46,12 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise typer.Exit(2) from None
     except NotifierError as error:
         fail(f"{error.detail} ({error.code})")
+    except ConnectionError as error:
+        fail(f"the database or a server does not answer ({error.strerror or error}); look at database_url")
     except OSError as error:
         fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    except FAILURES as error:
+        fail(f"the database refuses: {error}; look at database_url")
 
 
 def fail(text: str) -> NoReturn:

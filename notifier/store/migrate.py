@@ -7,8 +7,10 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
 
 from notifier import resources
+from notifier.errors import Unavailable
 
 # alembic keeps its running environment in module globals; across processes the advisory lock of env.py holds.
 _one_at_a_time = threading.Lock()
@@ -34,7 +36,10 @@ async def migrate(dsn: str) -> None:
         with _one_at_a_time:
             command.upgrade(config, "head")
 
-    await asyncio.to_thread(upgrade)
+    try:
+        await asyncio.to_thread(upgrade)
+    except DBAPIError as error:  # alembic's engine could not connect; what a revision raises is asyncpg's own
+        raise Unavailable(f"the database refuses: {error.orig}; look at database_url") from error
 
 
 async def is_current(dsn: str) -> bool:
