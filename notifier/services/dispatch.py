@@ -185,6 +185,7 @@ async def send(ctx: Context, notice_id: str) -> None:
             )
             if current.state in (NoticeState.SENDING, NoticeState.UNCERTAIN):
                 await notice_store.save(tx.con, current.apply("accepted", tx.now))
+                await notice_store.end_uncertain(tx.con, notice.id, DAEMON, tx.now, "the acceptance came after all")
             await tx.audit(
                 "notice.sent",
                 notice.id,

@@ -98,6 +98,7 @@ async def record(ctx: Context, tx: Tx, notice: Notice, answer: Answer, inbound_i
     response_id = await _insert_response(tx, notice, answer, inbound_id)
     if notice.state in _ARRIVED_ONLY_NOW:  # whoever answers has received it
         notice = notice.apply("accepted", tx.now)
+        await notice_store.end_uncertain(tx.con, notice.id, tx.actor, tx.now, "arrived: it was answered")
         await tx.audit("notice.settled", notice.id, {"by": "answer", "response": response_id}, case.id)
     await notice_store.save(tx.con, _answered(notice, answer.kind))
 

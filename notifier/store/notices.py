@@ -154,6 +154,18 @@ async def open_task(
     return str(task_id) if task_id else None
 
 
+async def end_uncertain(con: "Connection", notice_id: str, by: str, at: datetime, resolution: str) -> None:
+    """Take the question off the list that was settled without the person it waited for."""
+    await con.execute(
+        "update task set resolved_by = $2, resolved_at = $3, resolution = $4 "
+        "where notice_id = $1 and kind = 'uncertain' and resolved_at is null",
+        notice_id,
+        by,
+        at,
+        resolution,
+    )
+
+
 async def raise_alarm(
     con: "Connection", kind: str, detail: str, at: datetime, case_id: str, claim_id: str | None
 ) -> bool:

@@ -241,6 +241,7 @@ async def test_an_answer_settles_it(stage: Stage) -> None:
     assert (stands["state"], stands["response"]) == ("sent", "acknowledged")
     assert "notice.settled" in await stage.tags(case_id)
     assert await stage.attempts(notice["id"]) == ["uncertain"]
+    assert await stage.tasks() == [], "nobody is asked what is known now"
 
 
 async def test_a_webhook_that_may_have_arrived_is_sent_again_under_its_id(stage: Stage) -> None:
