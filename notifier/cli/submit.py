@@ -21,7 +21,8 @@ from notifier.domain.sheet import Batch, Row
 from notifier.errors import Invalid
 from notifier.services import access, intake
 from notifier.services.access import Principal
-from notifier.services.intake import RowResult, Submitted
+from notifier.services.batch import RowResult, submit_batch
+from notifier.services.intake import Submitted
 
 _TYPES = {
     ".csv": "text/csv",
@@ -67,7 +68,7 @@ async def _submit(
             return _dry(batch, config, done)
         async with opened(config) as house:
             who: Principal = await who_acts(house, token) if token else access.local_submitter(local_user())
-            return await intake.submit_batch(house.ctx, who, batch.rows, via="cli", on_row=done)
+            return await submit_batch(house.ctx, who, batch.rows, via="cli", on_row=done)
 
 
 def _read(file: Path, program: str | None) -> Batch:

@@ -3,16 +3,14 @@
 A refused report is stored too. Of one marked as child sexual abuse material only its hash and time are kept.
 """
 
-import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import structlog
-from pydantic import ValidationError
 
 from notifier.catalog import Catalog
 from notifier.domain.case import Case, CaseState
@@ -20,16 +18,15 @@ from notifier.domain.events import Evaluated, ReportJoined
 from notifier.domain.evidence import Evidence
 from notifier.domain.evidence import content as evidence_content
 from notifier.domain.evidence import digest as evidence_digest
-from notifier.domain.names import Name, parse
 from notifier.domain.notice import NoticeState
 from notifier.domain.policy import Finding, FindingResult, Verdict
-from notifier.domain.report import REPORT_MAX_BYTES, ReportIn, mentions_csam
-from notifier.domain.safety import Assessment, Safety, assess
-from notifier.domain.sheet import Row
-from notifier.errors import Conflict, Invalid, NotifierError, Refused, TooLarge
+from notifier.domain.report import REPORT_MAX_BYTES, ReportIn
+from notifier.domain.safety import Safety
+from notifier.errors import Conflict, NotifierError, Refused, TooLarge
 from notifier.services import access, dispatch, evaluation
 from notifier.services.access import DAEMON, Principal, Role
 from notifier.services.context import Context
+from notifier.services.understanding import Understood, understand
 from notifier.store import cases as case_store
 from notifier.store import notices as notice_store
 from notifier.store.cases import Origin
@@ -63,16 +60,6 @@ class Submitted:
     known: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Understood:
-    """A report that may become a case."""
-
-    report: ReportIn
-    assessment: Assessment
-    name: Name
-    urls: tuple[str, ...]
-
-
 async def submit(
     ctx: Context,
     who: Principal,
@@ -98,7 +85,7 @@ async def submit(
         understood = understand(ctx.catalog, who, raw)
     except NotifierError as refusal:
         try:
-            return await _keep_refused(ctx, who, raw, media_type, idempotency_key, via, refusal)
+            return await keep_refused(ctx, who, raw, media_type, idempotency_key, via, refusal)
         except AlreadyThere:  # the same key came in beside us
             if known := await _known(ctx, who, raw, idempotency_key, None):
                 return known
@@ -113,71 +100,6 @@ async def submit(
         return await _store(ctx, who, raw, media_type, idempotency_key, via, understood)
 
 
-# --- understanding: no database -----------------------------------------------------------------------------------
-
-
-def understand(catalog: Catalog, who: Principal, raw: bytes) -> _Understood:
-    """Read a report and its target. Raises Refused, Invalid or NotFound with the refusal code."""
-    try:
-        data = json.loads(raw)
-    except (ValueError, RecursionError) as error:  # nested so deep that nobody means it
-        raise Invalid(f"the report is not JSON: {error}", code="malformed") from error
-    if not isinstance(data, Mapping):
-        raise Invalid("the report is not a JSON object", code="malformed")
-    if mentions_csam(data):
-        raise Refused(
-            "material that shows child sexual abuse is not taken here, and nothing of it was kept; report it to "
-            "NCMEC (report.cybertip.org) or to the IWF (report.iwf.org.uk)",
-            code="csam_refused",
-        )
-    try:
-        report = ReportIn.model_validate(data)
-    except ValidationError as error:
-        raise Invalid(_first_faults(error), code=_code_of(error)) from error
-    if report.program not in catalog.programs or (who.programs is not None and report.program not in who.programs):
-        raise Refused(
-            f"no program {report.program!r}; there are {', '.join(sorted(catalog.programs))}",
-            code="unknown_program",
-        )
-    name, urls = _target(catalog, report)
-    assessment = assess(name, catalog.lists)
-    if assessment.safety is Safety.REFUSE:
-        raise Refused(assessment.why, code="protected")
-    return _Understood(report, assessment, name, urls)
-
-
-def _target(catalog: Catalog, report: ReportIn) -> tuple[Name, tuple[str, ...]]:
-    """The one name a report is about. URLs on another registrable name are another report."""
-    names = [parse(url, catalog.suffixes) for url in report.urls]
-    first = parse(report.domain, catalog.suffixes) if report.domain is not None else names[0]
-    unit = _unit(first)
-    for name in names:
-        if _unit(name) != unit:
-            raise Refused(f"{name.host} is not under {unit}; send one report for each name", code="several_domains")
-    if report.domain is None and len({n.host for n in names}) > 1:
-        # Several hosts of one name: the name itself is what they have in common.
-        first = replace(first, warnings=(*first.warnings, "several hosts are named; the case is about " + unit))
-    return first, tuple(name.url or name.raw for name in names)
-
-
-def _unit(name: Name) -> str:
-    return name.private_registrable or name.registrable
-
-
-def _first_faults(error: ValidationError, limit: int = 5) -> str:
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
-    named = [f"{'.'.join(str(p) for p in fault['loc']) or 'report'}: {fault['msg']}" for fault in faults[:limit]]
-    more = f" (and {len(faults) - limit} more)" if len(faults) > limit else ""
-    return "; ".join(named) + more
-
-
-def _code_of(error: ValidationError) -> str:
-    types = {fault["type"] for fault in error.errors(include_url=False, include_input=False, include_context=False)}
-    if types & {"too_large", "too_long", "string_too_long"}:
-        return "too_large"
-    return "no_host" if "no_host" in types else "invalid_report"
-
-
 # --- storing ------------------------------------------------------------------------------------------------------
 
 
@@ -188,7 +110,7 @@ async def _store(
     media_type: str,
     key: str | None,
     via: str,
-    understood: _Understood,
+    understood: Understood,
 ) -> Submitted:
     report, target = understood.report, understood.assessment.target
     report_id = new_id()
@@ -240,7 +162,7 @@ def _why_nobody(ctx: Context, case: Case) -> str:
     return f"no agreement of {case.program} with {operator}: find the host or the registrar to ask"
 
 
-async def _open(ctx: Context, tx: Tx, who: Principal, understood: _Understood, report_id: str) -> Case:
+async def _open(ctx: Context, tx: Tx, who: Principal, understood: Understood, report_id: str) -> Case:
     report, assessment, name = understood.report, understood.assessment, understood.name
     program = ctx.program(report.program)
     target = assessment.target
@@ -290,7 +212,7 @@ async def _insert_report(
     media_type: str,
     key: str | None,
     via: str,
-    understood: _Understood,
+    understood: Understood,
     case: Case,
     duplicate: bool,
 ) -> None:
@@ -340,7 +262,7 @@ async def insert_evidence(
     return [row[0] for row in rows]
 
 
-async def _keep_refused(
+async def keep_refused(
     ctx: Context,
     who: Principal,
     raw: bytes,
@@ -461,7 +383,7 @@ def refused(report_id: str | None, refusal: NotifierError) -> Submitted:
 
 
 def _result(
-    catalog: Catalog, understood: _Understood, safety: str, state: str, verdict: Verdict, **ids: str | None
+    catalog: Catalog, understood: Understood, safety: str, state: str, verdict: Verdict, **ids: str | None
 ) -> Submitted:
     target = understood.assessment.target
     registry = catalog.registry_for(target.tld)
@@ -495,49 +417,3 @@ def dry_run(catalog: Catalog, who: Principal, raw: bytes, now: datetime) -> Subm
     reviewable = evaluation.may_be_reviewed(catalog.programs[report.program], verdict)
     state = CaseState.IN_REVIEW if reviewable else CaseState.NEEDS_EVIDENCE
     return _result(catalog, understood, str(assessment.safety), str(state), verdict)
-
-
-@dataclass(frozen=True, slots=True)
-class RowResult:
-    """What became of one row of a batch."""
-
-    row: int
-    input: str
-    result: Submitted
-
-
-async def submit_batch(
-    ctx: Context,
-    who: Principal,
-    rows: Sequence[Row],
-    *,
-    via: str = "api",
-    on_row: Callable[[RowResult], None] | None = None,
-) -> list[RowResult]:
-    """Every row for itself, each stored before the next result is given; a bad row stops no other."""
-    access.require(who, Role.SUBMITTER)
-    results: list[RowResult | None] = [None] * len(rows)
-    waiting = iter(enumerate(rows))
-
-    async def work() -> None:
-        for i, row in waiting:
-            result = RowResult(row.number, row.input, await _submit_row(ctx, who, row, via))
-            results[i] = result
-            if on_row:
-                on_row(result)
-
-    await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
-    return [result for result in results if result is not None]
-
-
-async def _submit_row(ctx: Context, who: Principal, row: Row, via: str) -> Submitted:
-    if row.raw is None:
-        refusal = Invalid(row.fault or "the row cannot be read", code="malformed")
-        return await _keep_refused(ctx, who, row.input.encode("utf-8", "replace"), "text/plain", None, via, refusal)
-    try:
-        return await submit(ctx, who, row.raw, via=via)
-    except NotifierError as error:
-        return refused(None, error)
-
-
-_AT_ONCE = 4

@@ -10,7 +10,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 _CODE = re.compile(r"[a-z]+(_[a-z]+)*")
-_INTAKE = ("domain/names.py", "domain/urlparts.py", "domain/sheet.py", "domain/report.py", "services/intake.py")
+_INTAKE = (
+    "domain/names.py",
+    "domain/urlparts.py",
+    "domain/sheet.py",
+    "domain/report.py",
+    "services/understanding.py",
+    "services/batch.py",
+    "services/intake.py",
+)
 _UNPROCESSABLE = 422
 
 

@@ -11,7 +11,7 @@ import pytest
 from notifier.domain.report import ReportIn
 from notifier.domain.sheet import Row
 from notifier.errors import Conflict, Forbidden, TooLarge
-from notifier.services import intake, review
+from notifier.services import batch, intake, review
 from notifier.services.access import Principal, Role
 from tests.services.stages import HOOK, MAIL, RITA, ROLF, SAM, SHARED, STALE, TIM, Stage, raw, row, samples
 
@@ -346,7 +346,7 @@ async def test_a_bad_row_stops_no_other(stage: Stage) -> None:
         Row(4, "four", raw(row(HOOK, external_id="A-4"))),
         Row(5, "five", raw(row(external_id="A-5"))),
     ]
-    said = await intake.submit_batch(stage.ctx, SAM, rows)
+    said = await batch.submit_batch(stage.ctx, SAM, rows)
     assert [r.row for r in said] == [1, 2, 3, 4, 5]
     assert [r.result.code for r in said] == [None, "malformed", "public_suffix", None, None]
     assert {said[0].result.duplicate_of, said[4].result.duplicate_of} == {None, said[0].result.reference}

@@ -9,8 +9,10 @@ from notifier.domain.report import ReportIn
 from notifier.errors import NotifierError, Refused
 from notifier.services import intake, reading
 from notifier.services.access import Principal, Role
+from notifier.services.batch import RowResult
+from notifier.services.batch import submit_batch as submit_rows
 from notifier.services.context import Context
-from notifier.services.intake import RowResult, Submitted
+from notifier.services.intake import Submitted
 from notifier.web.routes import JSON, RawBody, Reply, Route
 from notifier.web.schemas import BatchQuery, KeyHeader, ReportPath
 from notifier.web.views.base import STAFF
@@ -35,7 +37,7 @@ def _refusal(done: Submitted) -> NotifierError:
 async def submit_batch(ctx: Context, who: Principal, query: BatchQuery, body: RawBody) -> Reply:
     """Every row for itself, with a result for each; a bad row stops no other. CSV names its columns in a first row."""
     batch = await asyncio.to_thread(sheet.read, body.content, body.media_type, query.program)
-    results = await intake.submit_batch(ctx, who, batch.rows)
+    results = await submit_rows(ctx, who, batch.rows)
     refused = sum(1 for r in results if r.result.code is not None)
     duplicates = sum(1 for r in results if r.result.code is None and (r.result.known or r.result.duplicate_of))
     return Reply(
