@@ -394,7 +394,9 @@ class Case:
                 **_NO_APPROVAL,
             )
         if self.state is S.NOTIFIED and event.final:
-            outcome, actor = event.outcome or "claimed_not_done", event.actor or "none"
+            # Harm done instead of the act is still the act not done; what could not be seen has no outcome at all.
+            refuted = "claimed_not_done" if event.verdict is Verdict.CONTRADICTED else None
+            outcome, actor = event.outcome or refuted, event.actor or "none"
             return self._resolve(now, fact, outcome, actor, observed=event.observed, timers=timers)
         undo = "verified" if event.undoes and event.verdict in PROVEN else self.undo
         return self._stay(fact, timers=timers, observed=event.observed, undo=undo)
@@ -405,8 +407,8 @@ class Case:
         fact = Fact("approval.voided", {"why": why, "digest": self.approved_digest, **(detail or {})})
         return self._to(S.IN_REVIEW, now, fact, stop=True, review_reason=why, **_NO_APPROVAL)
 
-    def _resolve(self, now: datetime, fact: Fact, outcome: str, actor: str, **changes: Any) -> Step:
-        """`outcome` is set when the case first resolves and never overwritten."""
+    def _resolve(self, now: datetime, fact: Fact, outcome: str | None, actor: str, **changes: Any) -> Step:
+        """`outcome` is set when the case first resolves and never overwritten; None when nobody could tell."""
         first = self.outcome is None
         return self._to(
             S.RESOLVED,

@@ -223,3 +223,11 @@ def test_a_case_shows_its_worst_standing_verdict(i: int) -> None:
 def test_no_standing_claim() -> None:
     assert summarise([]) == "not_checked"
     assert summarise([Verdict.RELEASED]) == "released"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcome"), [(Verdict.CONTRADICTED, "claimed_not_done"), (Verdict.UNVERIFIABLE, None)]
+)
+def test_what_nobody_could_see_has_no_outcome(verdict: Verdict, outcome: str | None) -> None:
+    case = a_case(CaseState.NOTIFIED).apply(judged(verdict, outcome=None), NOW).case
+    assert (case.state, case.observed, case.outcome) == (CaseState.RESOLVED, str(verdict), outcome)
