@@ -10,7 +10,7 @@ from notifier.errors import Conflict, Forbidden, NotFound
 from notifier.services import access
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
-from notifier.store.database import Connection
+from notifier.store.database import Connection, Tx
 from notifier.store.ids import new_id
 
 _NEEDED = 2
@@ -89,6 +89,7 @@ async def arm(ctx: Context, who: Principal, agreement_id: str, *, via: str = "ap
     if who.id in await _armed_by(ctx, agreement_id):
         raise Forbidden("you armed it already; the second must be another admin", code="four_eyes")
     async with ctx.db.transaction(who.id, via) as tx:
+        await tx.con.execute("select pg_advisory_xact_lock(hashtext($1))", agreement_id)  # two arm one after the other
         await tx.con.execute(
             "insert into arming (id, agreement, digest, principal, at) values ($1, $2, $3, $4, $5)",
             new_id(),
@@ -98,20 +99,26 @@ async def arm(ctx: Context, who: Principal, agreement_id: str, *, via: str = "ap
             tx.now,
         )
         await tx.audit("agreement.armed", agreement_id, {"digest": agreement.digest})
-        waiting = await tx.con.fetch("select id from cases where agreement = $1 and state = 'approved'", agreement_id)
-        queued = await tx.con.fetch(
-            "select n.id from notice n join cases c on c.id = n.case_id where n.agreement = $1 "
-            "and (c.state = 'notified' or n.purpose in ('withdrawal', 'restore')) and (n.state = 'queued' or "
-            # Waiting to be sent once more under its key; one that is being sent right now has an attempt `started`.
-            "n.state = 'sending' and (select a.result from attempt a where a.notice_id = n.id order by a.n desc limit 1) "
-            "= 'uncertain')",
-            agreement_id,
-        )
-        await tx.enqueue(
-            *(Job(JobKind.DISPATCH, str(row["id"])) for row in waiting),
-            *(Job(JobKind.SEND, str(row["id"])) for row in queued),
-        )
+        if len(await _armed_by(ctx, agreement_id, tx.con)) == _NEEDED:
+            await _take_up(tx, agreement_id)
     return await standing(ctx, agreement_id)
+
+
+async def _take_up(tx: Tx, agreement_id: str) -> None:
+    """Queue what waited for this agreement to be armed; once, by whoever armed it last."""
+    waiting = await tx.con.fetch("select id from cases where agreement = $1 and state = 'approved'", agreement_id)
+    queued = await tx.con.fetch(
+        "select n.id from notice n join cases c on c.id = n.case_id where n.agreement = $1 "
+        "and (c.state = 'notified' or n.purpose in ('withdrawal', 'restore')) and (n.state = 'queued' or "
+        # Waiting to be sent once more under its key; one that is being sent right now has an attempt `started`.
+        "n.state = 'sending' and (select a.result from attempt a where a.notice_id = n.id order by a.n desc limit 1) "
+        "= 'uncertain')",
+        agreement_id,
+    )
+    await tx.enqueue(
+        *(Job(JobKind.DISPATCH, str(row["id"])) for row in waiting),
+        *(Job(JobKind.SEND, str(row["id"])) for row in queued),
+    )
 
 
 async def disarm(ctx: Context, who: Principal, agreement_id: str, *, via: str = "api") -> Standing:
