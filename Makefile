@@ -2,19 +2,21 @@
 
 VENV = .venv
 PYTHON = $(VENV)/bin/python
+# Many tests wait for servers and clocks, so there are more processes than processors.
+AT_ONCE := $(shell n=`getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2`; n=`expr 2 \* $$n`; [ $$n -le 8 ] || n=8; echo $$n)
 PIP = $(PYTHON) -m pip --disable-pip-version-check -q
 
 # The programs in an environment hold its full path: in a checkout that was moved they are useless.
 MOVED := $(shell [ ! -f $(VENV)/.where ] || [ "`cat $(VENV)/.where`" = "$(CURDIR)" ] || rm -rf $(VENV))
 
-.PHONY: demo test check bench venv clean
+.PHONY: demo test check bench chaos venv clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.runtime
 	$(VENV)/bin/notifier demo $(ARGS)
 
 test: $(VENV)/.dev
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest -n $(AT_ONCE) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.dev
 	$(PYTHON) -m ruff check .
@@ -24,6 +26,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(PYTHON) -m tests.bench $(ARGS)
+
+chaos: $(VENV)/.dev
+	NOTIFIER_TEST_CHAOS=1 $(PYTHON) -m pytest -q -s tests/acceptance/test_chaos.py $(ARGS)
 
 venv: $(VENV)/.dev
 

@@ -7,7 +7,7 @@ under the same key.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -44,13 +44,15 @@ class Uncertain(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a channel can do. `attended`: a person does the sending. `max_bytes`: largest whole message."""
+    """What a channel can do. `attended`: a person does the sending. `tells`: it carries plain words too
+    (`TellingAdapter`). `max_bytes`: largest whole message."""
 
     measures: frozenset[Measure] = frozenset(Measure)
     idempotent: bool = False
     polls: bool = False
     withdraws: bool = True
     attended: bool = False
+    tells: bool = False
     max_bytes: int = 10 * 1024 * 1024
 
 
@@ -95,6 +97,17 @@ class RenderedNotice:
 
 
 @dataclass(frozen=True, slots=True)
+class ToStaff:
+    """Words to people of our own house: by mail as `subject` and `text`, by webhook as `event`. `key` as for a notice."""
+
+    subject: str
+    text: str
+    event: Mapping[str, Any]
+    key: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What the recipient's system said when it took the notice. `reference` is its own id if it gave one."""
 
@@ -125,7 +138,7 @@ class Response:
     """An answer. `kind`: acknowledged, needs_info, declined, action_taken; or, by mail only, bounce,
     auto_reply, receipt, human.
 
-    `actor` is who the answerer says acted: registry, registrar or host.
+    `actor` is who the answerer says acted: registry, registrar or host; `domain` the name that it wrote back.
     """
 
     kind: str
@@ -136,6 +149,7 @@ class Response:
     reason: str | None = None
     effective_at: datetime | None = None
     comment: str = ""
+    domain: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -158,10 +172,12 @@ class Identity:
 
 
 class StartTls(StrEnum):
-    """TLS on an SMTP connection. `required`: verified or nothing is sent. `opportunistic`: when offered, and
-    unverified (RFC 7435). `none`: never, for a relay on the same machine."""
+    """TLS on an SMTP connection. `required`: STARTTLS, verified, or nothing is sent. `implicit`: the same from the
+    first octet (RFC 8314 §3.3, port 465). `opportunistic`: when offered, and unverified (RFC 7435). `none`: never,
+    for a relay on the same machine."""
 
     REQUIRED = "required"
+    IMPLICIT = "implicit"
     OPPORTUNISTIC = "opportunistic"
     NONE = "none"
 
@@ -227,7 +243,8 @@ class RegistryAdapter(Protocol):
         ...
 
     async def poll(self, receipt: Receipt) -> Response | None:
-        """Ask for an answer where the channel can be asked; None when there is none."""
+        """Ask for an answer where the channel can be asked; None when there is none. Raises Deferred when it could not
+        be asked, or said what nobody here understands."""
         ...
 
     def parse_reply(self, message: Inbound) -> Response | None:
@@ -236,4 +253,39 @@ class RegistryAdapter(Protocol):
 
     async def withdraw(self, receipt: Receipt, notice: RenderedNotice, key: str) -> Receipt:
         """Send a withdrawal or restore notice in the same thread. Failures as for `send`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """One field of a recipient's form: its own label, and exactly what goes into it. `name` says which of ours it is."""
+
+    label: str
+    name: str
+    value: str
+
+
+class TellingAdapter(RegistryAdapter, Protocol):
+    """One whose `capabilities.tells` is true: it can say something to the recipient that is no notice."""
+
+    async def tell(self, subject: str, text: str, key: str, at: datetime) -> Receipt:
+        """Send plain words once, dated `at`; `key` is stable over retries. Failures as for `send`."""
+        ...
+
+
+class AttendedAdapter(RegistryAdapter, Protocol):
+    """One whose `capabilities.attended` is true: a person carries the notice, and `send` refuses.
+
+    `place`: where that person goes, a form's address or a postal one. `within`: how soon it is to be done.
+    """
+
+    place: str
+    within: timedelta
+
+    def fields(self, notice: RenderedNotice) -> Sequence[FormField]:
+        """What is copied where, in the form's order; none for a letter. Pure; raises as `material`."""
+        ...
+
+    def material(self, notice: RenderedNotice) -> Sequence[Attachment]:
+        """What that person needs in hand. Pure; raises RefusedForGood for a notice that must not leave this way."""
         ...

@@ -5,38 +5,47 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import entry_points
 
 import aiohttp
 
 import registries
-from notifier import resources
-from notifier.adapter import AgreementChannel, Deps, RegistryAdapter, Relay, StartTls
-from notifier.catalog import Catalog, OverlaySource, load_catalog
-from notifier.domain.events import JobKind
+from notifier import outside, resources
+from notifier.adapter import AgreementChannel, Deps, RegistryAdapter, ToStaff
+from notifier.catalog import Catalog, Fault, OverlaySource, load_catalog
+from notifier.catalog.reading import digest as catalog_digest
+from notifier.clock import Clock, SystemClock
+from notifier.domain.mail_match import Ours
 from notifier.errors import Conflict, Invalid, Unauthenticated
+from notifier.net.capture import Capturer
 from notifier.net.content import ContentProbe
-from notifier.net.dns_probe import DnsProbe, ZoneServers
+from notifier.net.control import ControlProbe
+from notifier.net.dns_probe import DnsProbe
+from notifier.net.hosting import HostFinder
+from notifier.net.imap_watch import ImapWatch, Pauses
+from notifier.net.mailbox import Arrived, Take
+from notifier.net.panel import ResolverPanel
 from notifier.net.rdap import RdapClient
 from notifier.net.safe_http import Egress, allowed, guarded_session
+from notifier.net.screenshot import Browser
+from notifier.net.survey import Survey
 from notifier.rendering import Renderer
-from notifier.services import dispatch, outcomes, responses
+from notifier.services import inbound
 from notifier.services.audit import Sealer
 from notifier.services.context import Context
 from notifier.settings import Settings
 from notifier.store import keys
+from notifier.store.alone import MAILBOX_LOCK, alone
 from notifier.store.database import Database, SimulatedClock, is_simulated
 from notifier.store.embedded import EmbeddedPostgres, joined_or_started
 from notifier.store.migrate import migrate
-from notifier.worker.runner import Handler
-from registries import webhook
+from registries import smtp, webhook
 
 _ASK_S = 15.0
 _POST_S = 30.0
 _CONNECTIONS = 8
-ADAPTER_GROUP = "trusted_notifier.adapters"
 CHECKPOINTS = "checkpoints"
 KEYS = "keys"
+ALARM_SIGNER = "alarm_webhook"  # its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,61 +136,123 @@ async def _context(stack: AsyncExitStack, settings: Settings, catalog: Catalog, 
         stack.push_async_callback(opened.close)
         return opened
 
-    deps = Deps(
-        identity=settings.identity,
-        clock=db.clock,
-        session=lambda: guarded_session(egress, total_timeout=_POST_S),
-        check_connect=lambda ip: allowed(ip, egress),
-        secret=settings.secret,
-        relay=_relay(settings, catalog),
-    )
+    rdap = RdapClient(session(_ASK_S), catalog.rdap_base, outside.networks(settings, catalog))
+    resolver = catalog.survey.resolver if catalog.survey else None
+    deps = _deps(settings, catalog, db.clock)
     return Context(
         db=db,
         settings=settings,
         catalog=catalog,
         adapters=build_adapters(catalog, deps),
         renderer=Renderer(resources.folder("templates")),
-        rdap=RdapClient(session(_ASK_S), catalog.rdap_base),
-        dns=DnsProbe(_servers(catalog), egress),
+        rdap=rdap,
+        hosts=HostFinder(egress, resolver, rdap),
+        dns=DnsProbe(outside.servers_of(catalog), egress),
+        panel=ResolverPanel(egress, settings.panel_resolvers),
+        control=ControlProbe(outside.control_servers(catalog, egress), egress),
         content=ContentProbe(egress, catalog.site),
+        capturer=Capturer(egress, catalog.site),
+        browser=Browser(egress, catalog.site) if settings.screenshots == "on" else None,
+        survey=Survey(egress, outside.survey_sources(settings, catalog)),
+        blobs=await asyncio.to_thread(outside.blob_store, settings),
+        stamper=await asyncio.to_thread(outside.stamper_of, settings),
         reply_key=await asyncio.to_thread(keys.open_secret, settings.state_dir / KEYS, "reply.key"),
-        verify_webhook=_webhook_verifier(catalog, settings),
+        build_adapter=adapter_builder(deps),
+        verify_webhook=_webhook_verifier(settings),
+        alarm_ways=_alarm_ways(settings, deps),
     )
 
 
 def build_adapters(catalog: Catalog, deps: Deps) -> dict[str, RegistryAdapter]:
-    """One adapter for each agreement that names a channel. Raises Invalid for a channel nobody provides."""
-    known = {**{point.name: point.load() for point in entry_points(group=ADAPTER_GROUP)}, **registries.ADAPTERS}
-    built: dict[str, RegistryAdapter] = {}
-    for agreement in catalog.agreements.values():
-        channel: AgreementChannel | None = agreement.channel
-        if channel is None:
-            continue
-        if channel.adapter not in known:
-            raise Invalid(f"{agreement.id}: no adapter {channel.adapter!r}; there are {', '.join(sorted(known))}")
-        built[agreement.id] = known[channel.adapter](channel, deps)
-    return built
+    """One adapter for each agreement that names a channel. Raises Invalid for a channel that cannot be built."""
+    return {
+        agreement.id: registries.builder(channel.adapter)(channel, deps)
+        for agreement in catalog.agreements.values()
+        if (channel := agreement.channel) is not None
+    }
+
+
+def _channel_digest(channel: AgreementChannel) -> str:
+    return catalog_digest({"adapter": channel.adapter, "address": channel.address})
+
+
+def adapter_builder(deps: Deps) -> Callable[[AgreementChannel], RegistryAdapter]:
+    """Makes the adapter of a channel, and the same one again for the same channel of the same agreement."""
+    made: dict[str, RegistryAdapter] = {}
+
+    def build(channel: AgreementChannel) -> RegistryAdapter:
+        key = repr((channel.id, channel.recipient_name, sorted(channel.measures.items()), _channel_digest(channel)))
+        if key not in made:
+            made[key] = registries.builder(channel.adapter)(channel, deps)
+        return made[key]
+
+    return build
 
 
 def adapter_names() -> frozenset[str]:
     """Every channel there is: ours, and those that installed packages bring."""
-    return frozenset(registries.ADAPTERS) | {point.name for point in entry_points(group=ADAPTER_GROUP)}
+    return registries.names()
 
 
-def handlers(ctx: Context) -> Mapping[JobKind, Handler]:
-    """What each kind of job does: one service verb."""
+def channel_faults(settings: Settings, catalog: Catalog) -> list[Fault]:
+    """What is wrong with the channels that agreements name, as their adapters say; nobody is reached."""
+    faults = [Fault("adapters", name, wrong, "one package for one name") for name, wrong in registries.conflicts()]
+    taken = {fault.key for fault in faults}
+    deps = _deps(settings, catalog, SystemClock())
+    for agreement in catalog.agreements.values():
+        channel = agreement.channel
+        if channel is None or channel.adapter in taken:
+            continue
+        file = f"agreements/{agreement.id}.toml"
+        try:
+            adapter = registries.builder(channel.adapter)(channel, deps)
+        except Invalid as fault:
+            said = fault.detail.removeprefix(f"{agreement.id}: ")
+            faults.append(Fault(file, "", said, f"what {channel.adapter} needs"))
+            continue
+        if agreement.daily is not None and not adapter.capabilities.tells:
+            what = f"is not available: {channel.adapter} carries no free message"
+            faults.append(Fault(file, "digest", what, "no digest, or a channel that does, such as smtp"))
+    return sorted(faults)
 
-    def bound(verb: Callable[[Context, str], Awaitable[None]]) -> Handler:
-        return lambda ref: verb(ctx, ref)
 
-    return {
-        JobKind.CHECK: bound(dispatch.check),
-        JobKind.DISPATCH: bound(dispatch.dispatch),
-        JobKind.SEND: bound(dispatch.send),
-        JobKind.OBSERVE: bound(outcomes.observe),
-        JobKind.CLOCK_ENDED: bound(outcomes.clock_ended),
-        JobKind.READ_INBOUND: bound(responses.read_inbound),
-    }
+def _deps(settings: Settings, catalog: Catalog, clock: Clock) -> Deps:
+    egress = Egress(settings.egress)
+    return Deps(
+        identity=settings.identity,
+        clock=clock,
+        session=lambda: guarded_session(egress, total_timeout=_POST_S),
+        check_connect=lambda ip: allowed(ip, egress),
+        secret=settings.secret,
+        relay=outside.relay_of(settings, catalog),
+        waits=catalog.waits,
+    )
+
+
+def mail_taker(ctx: Context) -> Take:
+    """What the ways in for mail hand their messages to."""
+
+    async def take(arrived: Arrived) -> str:
+        return await inbound.receive_mail(ctx, arrived.recipient, arrived.envelope, arrived.body, arrived.whole_size)
+
+    return take
+
+
+def mail_watch(house: House, pauses: Pauses | None = None) -> ImapWatch | None:
+    """The watch over the mailbox of the settings, one at a time over all processes; None without one."""
+    settings, ctx = house.settings, house.ctx
+    account = outside.imap_account(settings)
+    if account is None:
+        return None
+    egress, identity = Egress(settings.egress), settings.identity
+    return ImapWatch(
+        account,
+        mail_taker(ctx),
+        Ours(identity.reply_mailbox, identity.reply_domain),
+        lambda: alone(ctx.db, MAILBOX_LOCK),
+        lambda ip: allowed(ip, egress),
+        pauses,
+    )
 
 
 def sealer(house: House) -> Sealer:
@@ -191,38 +262,35 @@ def sealer(house: House) -> Sealer:
     return Sealer(house.ctx.db.pool, key, state / CHECKPOINTS, house.ctx.db.clock)
 
 
-# --- parts --------------------------------------------------------------------------------------------------------
+def _alarm_ways(settings: Settings, deps: Deps) -> dict[str, Callable[[ToStaff], Awaitable[None]]]:
+    """How our own people are told of alarms. Raises Invalid for a way that cannot be used."""
+    ways: dict[str, Callable[[ToStaff], Awaitable[None]]] = {}
+
+    def channel(adapter: str, address: Mapping[str, str]) -> AgreementChannel:
+        return AgreementChannel("alarms", adapter, address, settings.organisation)
+
+    if settings.alarm_mail is not None:
+        mail = smtp.build(channel("smtp", {"to": settings.alarm_mail}), deps)
+
+        async def by_mail(message: ToStaff) -> None:
+            await mail.tell(message.subject, message.text, message.key, message.at)
+
+        ways["mail"] = by_mail
+    if settings.alarm_webhook is not None:
+        hook = webhook.build(channel("webhook", {"url": settings.alarm_webhook, "secret": ALARM_SIGNER}), deps)
+
+        async def by_webhook(message: ToStaff) -> None:
+            await hook.post(message.event, message.key)
+
+        ways["webhook"] = by_webhook
+    return ways
 
 
-def _servers(catalog: Catalog) -> Callable[[str], Awaitable[Sequence[tuple[str, int]]]]:
-    finder = ZoneServers() if catalog.name_servers is None else None
+def _webhook_verifier(settings: Settings) -> Callable[[Sequence[str], Mapping[str, str], bytes], bool]:
+    """Whether one of the named secrets signed this. Stamps are held against real time: the sender's is real."""
 
-    async def servers(zone: str) -> Sequence[tuple[str, int]]:
-        if finder is not None:
-            return await finder(zone)
-        # Under an overlay a zone between (co.uk) is served where its top-level domain is.
-        return catalog.parent_servers(zone.rpartition(".")[2]) or ()
-
-    return servers
-
-
-def _relay(settings: Settings, catalog: Catalog) -> Relay | None:
-    if catalog.overlay is None:
-        return settings.relay
-    # No relay of the settings survives an overlay, as no shipped channel does.
-    return Relay(*catalog.relay, starttls=StartTls.NONE) if catalog.relay else None
-
-
-def _webhook_verifier(catalog: Catalog, settings: Settings) -> Callable[[str, Mapping[str, str], bytes], bool]:
-    """Whether one of a registry's agreements signed this. Stamps are held against real time: the sender's is real."""
-    secrets: dict[str, list[str]] = {}
-    for agreement in catalog.agreements.values():
-        name = agreement.address.get("secret")
-        if isinstance(name, str):
-            secrets.setdefault(agreement.registry, []).append(name)
-
-    def verify(recipient: str, headers: Mapping[str, str], body: bytes) -> bool:
-        known = [value for name in secrets.get(recipient, ()) for value in (settings.secret(name) or "").split()]
+    def verify(names: Sequence[str], headers: Mapping[str, str], body: bytes) -> bool:
+        known = [value for name in names for value in (settings.secret(name) or "").split()]
         try:
             webhook.verify(headers, body, known, datetime.now(UTC))
         except Unauthenticated:

@@ -1,6 +1,7 @@
 """The daemon: faces, worker, ticker and sealer over one database, until it is told to stop."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,16 +14,18 @@ from aiohttp import web
 from notifier import bootstrap
 from notifier.bootstrap import House
 from notifier.net.mailbox import Mailbox
-from notifier.services import responses
+from notifier.services import alarming, daily, keeping
+from notifier.services.context import Context
 from notifier.settings import Settings
 from notifier.store.queue import backlog
 from notifier.web.app import make_app
-from notifier.worker import ticker
+from notifier.worker import kinds, ticker
 from notifier.worker.runner import Runner
 
 log = structlog.get_logger(__name__)
 
 _DRAIN_S = 20.0
+_DAY_S = 86_400.0
 
 
 class RoleOf(StrEnum):
@@ -68,11 +71,28 @@ async def working(
         stack.push_async_callback(_finish, stop, background)
         background.append(asyncio.create_task(bootstrap.sealer(house).run(stop)))
         if role is not RoleOf.WEB:
-            runner = Runner(ctx.db, bootstrap.handlers(ctx), concurrency=settings.workers * 5)
+            await daily.plan_all(ctx)
+            runner = Runner(ctx.db, kinds.handlers(ctx), concurrency=settings.workers * 5)
             background.append(asyncio.create_task(runner.run(stop, drain_s=_DRAIN_S)))
             background.append(asyncio.create_task(ticker.run(ctx.db, stop)))
+            background.append(asyncio.create_task(_sweep(ctx, stop)))
+            await alarming.take_up(ctx)
             await _open_mailbox(stack, house)
+            if (watch := bootstrap.mail_watch(house)) is not None:
+                background.append(asyncio.create_task(watch.run(stop)))
         yield await _open_web(stack, house, listener) if role is not RoleOf.WORKER else ""
+
+
+async def _sweep(ctx: Context, stop: asyncio.Event) -> None:
+    """Once a day of real time, and at the start."""
+    while not stop.is_set():
+        try:
+            if gone := await keeping.sweep(ctx):
+                log.info("files.swept", gone=gone)
+        except Exception as error:  # the daemon outlives its store
+            log.warning("files.not_swept", error=repr(error))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _DAY_S)
 
 
 async def _finish(stop: asyncio.Event, background: Sequence[asyncio.Task[None]]) -> None:
@@ -81,16 +101,13 @@ async def _finish(stop: asyncio.Event, background: Sequence[asyncio.Task[None]])
 
 
 async def _open_mailbox(stack: AsyncExitStack, house: House) -> None:
-    settings, ctx = house.settings, house.ctx
-    if not settings.inbound_smtp_port:
-        return
-
-    async def take(address: str, headers: dict[str, str], body: bytes) -> str:
-        return await responses.receive_mail(ctx, address, headers, body)
-
-    mailbox = Mailbox(take, settings.identity.reply_mailbox, settings.reply_domain)
-    await mailbox.start(settings.inbound_smtp_host, settings.inbound_smtp_port)
+    settings = house.settings
+    mailbox = Mailbox(bootstrap.mail_taker(house.ctx), settings.identity.reply_mailbox, settings.reply_domain)
     stack.push_async_callback(mailbox.stop)
+    if settings.inbound_smtp_port:
+        await mailbox.start(settings.inbound_smtp_host, settings.inbound_smtp_port)
+    if settings.inbound_lmtp:
+        await mailbox.start_lmtp(settings.inbound_lmtp)
 
 
 async def _open_web(stack: AsyncExitStack, house: House, listener: socket.socket | None) -> str:

@@ -19,6 +19,7 @@ from notifier.domain.case import CaseState
 from notifier.domain.epp import Measure
 from notifier.errors import Invalid
 from notifier.rehearsal import Cast, Plan, Rehearsal
+from notifier.sample_people import Api, Clerk
 from notifier.services import access
 from notifier.services.access import Role
 from notifier.services.audit_verify import verify
@@ -31,6 +32,7 @@ _ENDS = {
 }
 _AT_ONCE = 8
 _BATCH = 25
+_NOTE = "sample: compared the name, the evidence and what was measured; they agree"
 
 Tell = Callable[[str, int, int], None]
 
@@ -121,44 +123,17 @@ async def play(stage: Rehearsal, reports: Sequence[bytes], tell: Tell) -> Summar
     start = await stage.clock.now()
     people = await add_people(stage)
     async with aiohttp.ClientSession(base_url=stage.url) as api:
-        submitter, *reviewers = [_Api(api, token) for token in (people.submitter, *people.reviewers)]
+        submitter, *reviewers = [Api(api, token) for token in (people.submitter, *people.reviewers)]
         results = await _submit(submitter, reports, tell)
         await stage.quiet()
         await _review(stage, reviewers, tell)
         await _give_parts(stage)
         await _give_up(submitter, stage)
-        await _let_time_pass(stage, len(reports), tell)
+        await _let_time_pass(stage, Clerk(reviewers[0]), len(reports), tell)
     return await _summary(stage, results, start, time.monotonic() - began)
 
 
-class _Api:
-    """The API as one person sees it."""
-
-    def __init__(self, session: aiohttp.ClientSession, token: str) -> None:
-        self._session, self._headers = session, {"Authorization": f"Bearer {token}"}
-
-    async def get(self, path: str) -> Any:
-        async with self._session.get(f"/api/v1{path}", headers=self._headers) as answer:
-            return await _body(answer)
-
-    async def post(self, path: str, body: Any) -> Any:
-        async with self._session.post(f"/api/v1{path}", json=body, headers=self._headers) as answer:
-            return await _body(answer)
-
-    async def post_lines(self, path: str, body: bytes) -> Any:
-        headers = {**self._headers, "Content-Type": "application/x-ndjson"}
-        async with self._session.post(f"/api/v1{path}", data=body, headers=headers) as answer:
-            return await _body(answer)
-
-
-async def _body(answer: aiohttp.ClientResponse) -> Any:
-    body = await answer.json(content_type=None)
-    if answer.status >= 400:
-        raise Invalid(f"{answer.url.path}: {body.get('detail', answer.reason)}", code=body.get("code", "invalid"))
-    return body
-
-
-async def _submit(api: _Api, reports: Sequence[bytes], tell: Tell) -> list[dict[str, Any]]:
+async def _submit(api: Api, reports: Sequence[bytes], tell: Tell) -> list[dict[str, Any]]:
     results: list[dict[str, Any]] = []
     for at in range(0, len(reports), _BATCH):
         answer = await api.post_lines("/reports/batch", b"\n".join(reports[at : at + _BATCH]))
@@ -167,7 +142,7 @@ async def _submit(api: _Api, reports: Sequence[bytes], tell: Tell) -> list[dict[
     return results
 
 
-async def _review(stage: Rehearsal, reviewers: Sequence[_Api], tell: Tell) -> None:
+async def _review(stage: Rehearsal, reviewers: Sequence[Api], tell: Tell) -> None:
     """Both sample reviewers go through the queue; each reads the preview and approves its digest."""
     for turn, reviewer in enumerate(reviewers):
         rows = await stage.house.ctx.db.fetch(
@@ -177,12 +152,12 @@ async def _review(stage: Rehearsal, reviewers: Sequence[_Api], tell: Tell) -> No
         share = rows[turn :: len(reviewers)] if turn == 0 else rows
         done = 0
 
-        async def approve(ids: Iterable[str], reviewer: _Api = reviewer, total: int = len(share)) -> None:
+        async def approve(ids: Iterable[str], reviewer: Api = reviewer, total: int = len(share)) -> None:
             nonlocal done
             for case_id in ids:
                 shown = await reviewer.get(f"/cases/{case_id}/preview")
                 if not shown["blockers"]:
-                    await reviewer.post(f"/cases/{case_id}/approve", {"digest": shown["digest"]})
+                    await reviewer.post(f"/cases/{case_id}/approve", {"digest": shown["digest"], "note": _NOTE})
                 done += 1
                 tell("reviewed", done, total)
 
@@ -195,7 +170,7 @@ async def _review(stage: Rehearsal, reviewers: Sequence[_Api], tell: Tell) -> No
         for reviewer in reviewers:
             shown = await reviewer.get(f"/cases/{row['id']}/preview")
             try:
-                await reviewer.post(f"/cases/{row['id']}/approve", {"digest": shown["digest"]})
+                await reviewer.post(f"/cases/{row['id']}/approve", {"digest": shown["digest"], "note": _NOTE})
                 break
             except Invalid as refusal:
                 if refusal.code != "four_eyes":
@@ -224,15 +199,18 @@ def apportion(n: int, mix: Mapping[str, float]) -> list[str]:
     return [part for part, count in counts.items() for _ in range(count)]
 
 
-async def _give_up(submitter: _Api, stage: Rehearsal) -> None:
+async def _give_up(submitter: Api, stage: Rehearsal) -> None:
     """The sample submitter cannot mend what lacks evidence, and takes it back."""
     rows = await stage.house.ctx.db.fetch("select id from cases where state = 'needs_evidence'")
     for row in rows:
         await submitter.post(f"/cases/{row['id']}/withdraw", {"reason": "the missing evidence cannot be had"})
 
 
-async def _let_time_pass(stage: Rehearsal, reports: int, tell: Tell) -> None:
+async def _let_time_pass(stage: Rehearsal, clerk: Clerk, reports: int, tell: Tell) -> None:
+    """Jump from one planned moment to the next; what is to be filed by hand is filed at once."""
     while True:
+        if await clerk.work():
+            await stage.quiet()
         settled, left = await _settled(stage)
         tell("settled", settled, reports)
         if not left or await stage.advance() is None:

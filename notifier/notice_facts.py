@@ -117,6 +117,30 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
+class Visited:
+    """How one visitor looked to the server, and what it was given: status, where it ended, how many words."""
+
+    looks_like: str
+    user_agent: str
+    referrer: str
+    language: str
+    status: int
+    site: str
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """How to see a page as our own visitors did, one by one; `differences` are between them. The WARC is in the bundle."""
+
+    url: str
+    at: datetime
+    visits: Sequence[Visited]
+    differences: Sequence[str]
+    warc_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """An attestation, in the words and under the name of who made it."""
 
@@ -132,7 +156,11 @@ class NoticeFacts:
 
     `templates` names the program's folder; what it lacks comes from `base`. `xarf_id` is the deterministic id
     of the XARF report. `reply_token` is 10 to 64 of a-z and 0-9. `earlier` tells what a withdrawal, amendment
-    or reminder refers to; `grounds` are the program's proven reasons; `attachments` are manifest and files.
+    or reminder refers to; `repeats`: which withdrawal this one repeats. `grounds` are the program's proven
+    reasons; `attachments` are files. `registrant_text` is what the recipient passes on to the registrant; the
+    template of that name when it is empty. `appeal_url` is the registrant's own, in that text alone.
+    `manifest_sha256` is of the document that lists all evidence (hex); the recipient gets it, with the files, at
+    `bundle_url`.
     """
 
     notice_id: str
@@ -166,13 +194,19 @@ class NoticeFacts:
     collateral: Sequence[Signal] = ()
     proportionality: str = ""
     evidence: Sequence[Item] = ()
+    reproductions: Sequence[Reproduction] = ()
     statements: Sequence[Statement] = ()
     associated: Sequence[str] = ()
     earlier: str = ""
+    repeats: str = ""
     answer_by: datetime | None = None
     reply_url: str = ""
+    answer_url: str = ""
     registrant_text: str = ""
+    appeal_url: str = ""
     confidentiality: str = ""
     attachments: Sequence[Attachment] = ()
     thread_key: str = ""
+    manifest_sha256: str = ""
+    bundle_url: str = ""
     simulated: bool = False

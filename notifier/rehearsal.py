@@ -6,21 +6,30 @@ and an overlay replaces every channel, RDAP base and name server of the catalog.
 
 import asyncio
 import base64
+import contextlib
 import hashlib
+import itertools
+import os
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from secrets import randbelow
 from typing import Any
 
 from notifier import bootstrap, daemon
 from notifier.bootstrap import House
 from notifier.daemon import RoleOf
 from notifier.domain.epp import Measure
+from notifier.sandbox import api_registry, world
 from notifier.sandbox.app import Sandbox
 from notifier.sandbox.config import Channel, Pace, Party, SandboxConfig
+from notifier.sandbox.config import Role as PartyRole
+from notifier.sandbox.form_registry import LABELS
+from notifier.sandbox.staff import MAILBOX as STAFF_MAILBOX
+from notifier.sandbox.survey import Profile
 from notifier.services import access, agreements
 from notifier.services.access import Principal, Role
 from notifier.settings import Settings
@@ -32,27 +41,49 @@ REPLY_DOMAIN = "replies.notifier.example"
 ADMINS = ("Ada Admin", "Boris Admin")
 _STAGE = "rehearsal"
 _IDLE_POLL_S = 0.02
+_ports = itertools.count(randbelow(200))
 
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """One simulated party: the registry it plays, the agreements it answers for, and by which channel."""
+    """One simulated party: the registry it plays, the agreements it answers for, and by which channel.
+
+    `terms`: keys of those agreements in place of the files', such as `batch`.
+    """
 
     registry: str
     agreements: Sequence[str]
     channel: Channel
     address: str = ""
     words: Mapping[str, Measure] = field(default_factory=dict)
+    role: PartyRole = "registry"
+    terms: Mapping[str, Any] = field(default_factory=dict)
+
+
+def registrars(*agreements: str) -> list[Cast]:
+    """Every registrar of the sandbox, written to under agreements that are for whoever is found."""
+    return [
+        Cast(f"registrar-{r.iana_id}", agreements, "smtp", r.abuse_email, role="registrar") for r in world.REGISTRARS
+    ]
+
+
+def hosts(*agreements: str) -> list[Cast]:
+    """Every host of the sandbox, in the same way."""
+    return [Cast(f"host-{h.handle.lower()}", agreements, "smtp", h.abuse_email, role="host") for h in world.HOSTS]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Who plays whom, from when on, and how they behave: `mix` by weight, `behaviours` by name first."""
+    """Who plays whom, from when on, and how they behave: `mix` by weight, `behaviours` by name first.
+
+    `profiles`: names on which much hangs.
+    """
 
     cast: Sequence[Cast]
     start: datetime
     mix: Mapping[str, float] = field(default_factory=lambda: {"obey": 1.0})
     behaviours: Mapping[str, str] = field(default_factory=dict)
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
     names: Sequence[str] = ()
     seed: str = "rehearsal"
 
@@ -108,12 +139,13 @@ async def rehearsal(state_dir: Path, dsn: str, plan: Plan, *, armed: bool = True
     `armed`: two sample admins arm every agreement of the plan, as people would.
     """
     secrets = {_secret_name(c.registry): _hook_secret(plan.seed, c.registry) for c in plan.cast}
+    secrets["alarm_webhook"] = _hook_secret(plan.seed, "alarms of our own")
     async with AsyncExitStack() as stack:
         clock = await stack.enter_async_context(bootstrap.simulated_clock(dsn, plan.start))
         sandbox = Sandbox(_sandbox_config(plan, secrets), clock)
         await sandbox.start()
         stack.push_async_callback(sandbox.stop)
-        settings = _settings(state_dir, secrets)
+        settings = _settings(state_dir, secrets, sandbox.where())
         house = await stack.enter_async_context(
             bootstrap.house(settings, dsn, overlay=overlay_of(plan.cast, sandbox.where()))
         )
@@ -125,8 +157,8 @@ async def rehearsal(state_dir: Path, dsn: str, plan: Plan, *, armed: bool = True
         yield Rehearsal(plan, url, house, sandbox, clock)
 
 
-def _settings(state_dir: Path, secrets: Mapping[str, str]) -> Settings:
-    port = _free_port()
+def _settings(state_dir: Path, secrets: Mapping[str, str], where: Mapping[str, Any]) -> Settings:
+    port = free_port()
     return Settings(
         state_dir=state_dir,
         egress="loopback",
@@ -137,7 +169,10 @@ def _settings(state_dir: Path, secrets: Mapping[str, str]) -> Settings:
         domain="notifier.example",
         mail_from="notices@notifier.example",
         reply_domain=REPLY_DOMAIN,
-        inbound_smtp_port=_free_port(),
+        inbound_smtp_port=free_port(),
+        alarm_mail=STAFF_MAILBOX,
+        alarm_webhook=where["staff"],
+        panel_resolvers=(where["resolver"],),
         secrets=secrets,
     )
 
@@ -151,6 +186,7 @@ def _sandbox_config(plan: Plan, secrets: Mapping[str, str]) -> SandboxConfig:
             address=c.address,
             secret=secrets[_secret_name(c.registry)],
             words=c.words,
+            role=c.role,
         )
         for c in plan.cast
     )
@@ -160,29 +196,45 @@ def _sandbox_config(plan: Plan, secrets: Mapping[str, str]) -> SandboxConfig:
         seed=plan.seed,
         mix=plan.mix,
         behaviours=plan.behaviours,
+        profiles=plan.profiles,
         names=tuple(plan.names),
         register_all=not plan.names,
         pace=Pace(jitter=False),
+        staff_secret=secrets["alarm_webhook"],
         poll=None,
     )
 
 
 def overlay_of(cast: Sequence[Cast], where: Mapping[str, Any]) -> dict[str, Any]:
     """The catalog overlay that puts a sandbox, `where` it says it is, in place of everybody."""
-    parties = {}
+    parties: dict[str, dict[str, Any]] = {}
     for c in cast:
+        if c.role != "registry":
+            parties |= {agreement: {"adapter": "smtp", **c.terms} for agreement in c.agreements}
+            continue
         if c.channel == "smtp":
             address: dict[str, Any] = {"to": c.address}
+        elif c.channel == "webform":
+            form, secret = where["forms"][c.registry], _secret_name(c.registry)
+            address = {"form": form, "fields": dict(LABELS), "within": "4h", "secret": secret}
+        elif c.channel == "api":
+            address = api_registry.terms(where["desks"][c.registry], _secret_name(c.registry))
         else:
             address = {"url": where["hooks"][c.registry], "secret": _secret_name(c.registry)}
         for agreement in c.agreements:
-            parties[agreement] = {"adapter": c.channel, "address": address}
+            parties[agreement] = {"adapter": c.channel, "address": address, **c.terms}
     return {
         "id": "rehearsal",
         "rdap": {"*": where["rdap"]},
+        "rdap_networks": where["rdap"],
+        "waits": {"pause": 0.05},  # between tries inside one attempt: nobody here is a mile away
         "dns": {"*": _endpoint(where["dns"])},
         "site": _endpoint(where["site"]),
         "smtp": _endpoint(where["smtp"]),
+        "survey": {
+            **{key: f"{where['survey']}{key}/{{name}}" for key in ("certificates", "dependents", "popularity")},
+            "resolver": _endpoint(where["resolver"]),
+        },
         "agreements": parties,
     }
 
@@ -200,9 +252,8 @@ async def _give_tokens(house: House, sandbox: Sandbox, plan: Plan) -> None:
 async def _arm(house: House, plan: Plan) -> None:
     for admin in ADMINS:
         await access.add_person(house.ctx.db, admin, organisation="", by=_STAGE)
-        for c in plan.cast:
-            for agreement in c.agreements:
-                await agreements.arm(house.ctx, Principal(admin, "person", Role.ADMIN), agreement, via="rehearsal")
+        for agreement in dict.fromkeys(agreement for c in plan.cast for agreement in c.agreements):
+            await agreements.arm(house.ctx, Principal(admin, "person", Role.ADMIN), agreement, via="rehearsal")
 
 
 def _secret_name(registry: str) -> str:
@@ -218,6 +269,13 @@ def _endpoint(where: tuple[str, int]) -> str:
     return f"{where[0]}:{where[1]}"
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+def free_port() -> int:
+    """A loopback port that nobody listens on, below those that the system gives to outgoing connections (ip(7)).
+
+    One of those could be taken by any connection before the server that it is meant for has started.
+    """
+    while True:
+        # Processes beside each other choose apart, and one process never the same again while it may still be wanted.
+        port = 20_000 + os.getpid() % 60 * 200 + next(_ports) % 200
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port

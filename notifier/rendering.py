@@ -130,7 +130,8 @@ def _finish(value: object) -> object:
 
 def _quoted(text: str, mark: str = "  | ") -> _Block:
     """Hostile text of several lines, each behind `mark`, so that none can pass for a line of ours."""
-    return _Block("\n".join((mark + defang(line)).rstrip() for line in lines(text)))
+    shown = (lambda line: line) if isinstance(text, _Block) else defang  # what is finished was made safe already
+    return _Block("\n".join((mark + shown(line)).rstrip() for line in lines(text)))
 
 
 def _ours(text: str) -> _Block:
@@ -157,6 +158,7 @@ class Renderer:
     def __init__(self, folder: Path) -> None:
         self._text = self._environment(folder / "notices", autoescape=False)
         self._html = self._environment(folder / "notices", autoescape=True)
+        self._mail = self._environment(folder / "mail", autoescape=False)
 
     @staticmethod
     def _environment(folder: Path, *, autoescape: bool) -> SandboxedEnvironment:
@@ -182,6 +184,8 @@ class Renderer:
             "epp": _epp(facts),
             "spelled": spelled(facts.domain.a_label, facts.domain.unicode),
         }
+        if not facts.registrant_text:
+            names["registrant_text"] = _Block(self._render(self._text, facts, "registrant.txt", names).strip())
         document = xarf.build(
             report_id=facts.xarf_id,
             timestamp=facts.issued_at,
@@ -208,8 +212,8 @@ class Renderer:
             "measure": facts.ask.measure,
             "measure_word": one_line(facts.ask.word, 100),
             "subject": self._subject(facts, names),
-            "text": self._render(self._text, facts, "txt", names),
-            "html": self._render(self._html, facts, "html", names),
+            "text": self._render(self._text, facts, f"{facts.purpose}.txt", names),
+            "html": self._render(self._html, facts, f"{facts.purpose}.html", names),
             "xarf": rfc8785.dumps(document),
             "attachments": tuple(facts.attachments),
             "reply_token": facts.reply_token,
@@ -219,13 +223,24 @@ class Renderer:
         unsigned = RenderedNotice(**draft, digest="")
         return RenderedNotice(**draft, digest=content_digest(unsigned))
 
-    def _render(self, env: SandboxedEnvironment, facts: NoticeFacts, form: str, names: Mapping[str, Any]) -> str:
-        places = [f"{place}/{facts.purpose}.{form}" for place in (facts.templates, "base")]
+    def reasons(self, fields: Mapping[str, object]) -> str:
+        """A statement of reasons in plain words."""
+        return self._text.get_template("base/reasons.txt").render(fields).strip()
+
+    def mail(self, name: str, facts: Mapping[str, object]) -> tuple[str, str]:
+        """Subject and text of a message that is no notice: `folder`/mail/`name`."""
+        subject = self._mail.get_template(f"{name}.subject").render(facts)
+        return one_line(subject, MAX_SUBJECT), self._mail.get_template(f"{name}.txt").render(facts)
+
+    def _render(self, env: SandboxedEnvironment, facts: NoticeFacts, file: str, names: Mapping[str, Any]) -> str:
+        places = [f"{place}/{file}" for place in (facts.templates, "base")]
         return env.select_template(places).render(names)
 
     def _subject(self, facts: NoticeFacts, names: Mapping[str, Any]) -> str:
         tail = f" [ref:{facts.reply_token}]"
-        return one_line(self._render(self._text, facts, "subject", names), MAX_SUBJECT - len(tail)) + tail
+        return (
+            one_line(self._render(self._text, facts, f"{facts.purpose}.subject", names), MAX_SUBJECT - len(tail)) + tail
+        )
 
 
 def _check(facts: NoticeFacts) -> None:

@@ -3,6 +3,7 @@
 A secret is a file's content (`smtp_password_file`) or an environment value; it is never shown by `repr`.
 """
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -24,6 +25,8 @@ _TEST_PREFIX = f"{PREFIX}TEST_"
 _SECRET_PREFIX = f"{PREFIX}SECRET_"
 
 Egress = Literal["public", "loopback"]
+Switch = Literal["off", "on"]
+ImapTls = Literal["implicit", "starttls", "none"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -37,7 +40,14 @@ class _Key:
 
 _NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}\Z")
 _MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9.-]{1,253})\Z")
+_RESOLVER = re.compile(
+    r"(?:\[(?P<six>[0-9A-Fa-f:.]{2,45})\]|(?P<four>[0-9.]{7,15})|(?P<bare>[0-9A-Fa-f:.]{2,45}))(?::(?P<port>[0-9]{1,5}))?\Z"
+)
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9._/-]{1,200})?\Z")
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,60}\Z")
 _HOST = re.compile(r"[A-Za-z0-9.:-]{1,253}\Z")
+_LMTP = re.compile(r"(?:unix:/[^\0\s]{1,100}|(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253}):[1-9][0-9]{0,4})\Z")
+_FOLDER = re.compile(r"[ !#$'()+,./0-9:;=@A-Z^_`a-z{|}~\[\]-]{1,200}\Z")  # what needs no encoding (RFC 3501 §5.1.3)
 
 
 def _text(value: Any) -> str | None:
@@ -65,6 +75,27 @@ def _path(value: Any) -> Path | None:
     return Path(value).expanduser() if isinstance(value, str) and value.strip() and "\0" not in value else None
 
 
+def _resolvers(value: Any) -> tuple[tuple[str, int], ...] | None:
+    """Addresses, not names: a name would be looked up at the very resolvers that are to be compared."""
+    listed = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(listed, list):
+        return None
+    found = []
+    for item in listed:
+        fits = _RESOLVER.match(item) if isinstance(item, str) else None
+        if fits is None:
+            return None
+        try:
+            address = str(ipaddress.ip_address(fits["six"] or fits["four"] or fits["bare"]))
+        except ValueError:
+            return None
+        port = int(fits["port"] or 53)
+        if not 0 < port < 65536:
+            return None
+        found.append((address, port))
+    return tuple(dict.fromkeys(found))
+
+
 def _names(value: Any) -> tuple[str, ...] | None:
     listed = value.replace(",", " ").split() if isinstance(value, str) else value
     if not isinstance(listed, list) or any(not isinstance(item, str) or not _NAME.match(item) for item in listed):
@@ -88,11 +119,28 @@ def _web(value: Any) -> str | None:
     return value.rstrip("/") if fits else None
 
 
+def _template(value: Any) -> str | None:
+    fits = isinstance(value, str) and re.fullmatch(r"https?://[^\s{}@]+\{name\}[^\s{}@]*", value)
+    return value if fits else None
+
+
+def _s3(value: Any) -> str | None:
+    return value if isinstance(value, str) and _BUCKET.match(value) else None
+
+
 def _starttls(value: Any) -> StartTls | None:
     return StartTls(value) if value in tuple(StartTls) else None
 
 
+_A_TEMPLATE = "an http(s) URL with {name} where the name goes"
+_A_COUNT = "a number of reports up to 999999"
+_A_NUMBER = "a number of appeals from 1 to 999999"
 _A_HOST, _A_PORT = "a host name or address", "a port from 0 to 65535"
+# Any regional registry redirects to the one that has the network (RFC 7480 §5.2).
+_ADDRESSES = "https://rdap.arin.net/registry"
+_RESOLVERS = "a list of resolvers' addresses: 192.0.2.1, 192.0.2.1:53 or [2001:db8::1]:53"
+_A_FOLDER = "a folder's name in ASCII, without wildcards, quotes and &"
+_IMAP_TLS = ("implicit", "starttls", "none")
 _LEVELS = ("debug", "info", "warning", "error")
 _LOCAL = "notifier.invalid"  # RFC 6761: never resolves, so nothing can be sent in its name by accident
 
@@ -117,6 +165,16 @@ class Settings:
     reply_domain: Annotated[str, _Key(_matching(_NAME), "a domain, lower case")] = _LOCAL
     inbound_smtp_host: Annotated[str, _Key(_matching(_HOST), _A_HOST)] = "127.0.0.1"
     inbound_smtp_port: Annotated[int, _Key(_number(0, 65535), _A_PORT)] = 0
+    inbound_lmtp: Annotated[str | None, _Key(_matching(_LMTP), "HOST:PORT or unix:/PATH")] = None
+    imap_host: Annotated[str | None, _Key(_matching(_HOST), _A_HOST)] = None
+    imap_port: Annotated[int, _Key(_number(1, 65535), "a port from 1 to 65535")] = 993
+    imap_tls: Annotated[ImapTls, _Key(_one_of(*_IMAP_TLS), f"one of {', '.join(_IMAP_TLS)}")] = "implicit"
+    imap_ca_file: Annotated[Path | None, _Key(_path, "a file")] = None
+    imap_user: Annotated[str | None, _Key(_text, "a user name")] = None
+    imap_password_file: Annotated[Path | None, _Key(_path, "a file")] = None
+    imap_folder: Annotated[str, _Key(_matching(_FOLDER), _A_FOLDER)] = "INBOX"
+    imap_done_folder: Annotated[str, _Key(_matching(_FOLDER), _A_FOLDER)] = "Done"
+    authserv_id: Annotated[str | None, _Key(_matching(_HOST), "the name in our server's Authentication-Results")] = None
     smtp_host: Annotated[str | None, _Key(_matching(_HOST), _A_HOST)] = None
     smtp_port: Annotated[int, _Key(_number(1, 65535), "a port from 1 to 65535")] = 587
     smtp_starttls: Annotated[StartTls, _Key(_starttls, f"one of {', '.join(StartTls)}")] = StartTls.REQUIRED
@@ -126,6 +184,40 @@ class Settings:
     catalog_overlay: Annotated[Path | None, _Key(_path, "a file")] = None
     workers: Annotated[int, _Key(_number(1, 64), "a number from 1 to 64")] = 4
     log_level: Annotated[LogLevel, _Key(_one_of(*_LEVELS), f"one of {', '.join(_LEVELS)}")] = "info"
+    rdap_networks_url: Annotated[str | None, _Key(_web, "an http(s) URL without query")] = _ADDRESSES
+    alarm_mail: Annotated[str | None, _Key(_matching(_MAILBOX), "a mailbox that a person reads")] = None
+    alarm_webhook: Annotated[str | None, _Key(_web, "an http(s) URL without query")] = None
+    held_alarm_hours: Annotated[int, _Key(_number(1, 720), "hours from 1 to 720")] = 24
+    panel_resolvers: Annotated[tuple[tuple[str, int], ...], _Key(_resolvers, _RESOLVERS)] = ()
+    survey_certificates_url: Annotated[str | None, _Key(_template, _A_TEMPLATE)] = None
+    survey_dependents_url: Annotated[str | None, _Key(_template, _A_TEMPLATE)] = None
+    survey_dependents_file: Annotated[Path | None, _Key(_path, "a file")] = None
+    survey_popularity_url: Annotated[str | None, _Key(_template, _A_TEMPLATE)] = None
+    survey_popularity_file: Annotated[Path | None, _Key(_path, "a file")] = None
+    quota_principal_day: Annotated[int, _Key(_number(1, 999_999), _A_COUNT)] = 20_000
+    quota_principal_minute: Annotated[int, _Key(_number(1, 999_999), _A_COUNT)] = 2_000
+    quota_organisation_day: Annotated[int, _Key(_number(1, 999_999), _A_COUNT)] = 50_000
+    quota_organisation_minute: Annotated[int, _Key(_number(1, 999_999), _A_COUNT)] = 5_000
+    quota_urgent_principal_day: Annotated[int, _Key(_number(0, 999_999), _A_COUNT)] = 50
+    quota_urgent_organisation_day: Annotated[int, _Key(_number(0, 999_999), _A_COUNT)] = 200
+    quota_keep_factor: Annotated[int, _Key(_number(1, 100), "a number from 1 to 100")] = 2
+    appeal_quota_address_minute: Annotated[int, _Key(_number(1, 999_999), _A_NUMBER)] = 20
+    appeal_quota_address_day: Annotated[int, _Key(_number(1, 999_999), _A_NUMBER)] = 100
+    appeal_quota_name_day: Annotated[int, _Key(_number(1, 999_999), _A_NUMBER)] = 20
+    appeal_quota_day: Annotated[int, _Key(_number(1, 999_999), _A_NUMBER)] = 20_000
+    client_address_header: Annotated[str | None, _Key(_matching(_HEADER), "a header that only our proxy can set")] = (
+        None
+    )
+    blob_store: Annotated[str | None, _Key(_s3, "s3://BUCKET or s3://BUCKET/PREFIX")] = None
+    blob_endpoint: Annotated[str | None, _Key(_web, "an http(s) URL without query")] = None
+    blob_region: Annotated[str, _Key(_text, "a region's name")] = "us-east-1"
+    file_max_mb: Annotated[int, _Key(_number(1, 2000), "megabytes from 1 to 2000")] = 50
+    files_max: Annotated[int, _Key(_number(1, 100), "a number from 1 to 100")] = 20
+    unpacked_max_mb: Annotated[int, _Key(_number(1, 10_000), "megabytes from 1 to 10000")] = 500
+    capture_urls: Annotated[int, _Key(_number(0, 10), "a number from 0 to 10")] = 3
+    screenshots: Annotated[Switch, _Key(_one_of("off", "on"), "one of off, on")] = "off"
+    tsa_url: Annotated[str | None, _Key(_web, "an http(s) URL without query")] = None
+    tsa_ca_file: Annotated[Path | None, _Key(_path, "a file")] = None
     own_names: Annotated[tuple[str, ...], _Key(_names, "a list of names as lower-case A-labels")] = ()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     simulated: bool = False
@@ -152,8 +244,9 @@ class Settings:
 
     def secret(self, name: str) -> str | None:
         """A secret by name, or None. Raises OSError when the password's file cannot be read."""
-        if name == "smtp_password" and self.smtp_password_file is not None:
-            return self.smtp_password_file.read_text(encoding="utf-8").strip()
+        files = {"smtp_password": self.smtp_password_file, "imap_password": self.imap_password_file}
+        if (file := files.get(name)) is not None:
+            return file.read_text(encoding="utf-8").strip()
         return self.secrets.get(re.sub(r"[^a-z0-9]", "_", name.lower()))
 
 
@@ -178,11 +271,19 @@ def load_settings(config: Path | None = None, environ: Mapping[str, str] = os.en
         known |= _from_file(config, faults)
     known |= _from_environment(environ, faults)
     known.setdefault("state_dir", Path(environ.get("HOME") or Path.home(), ".local/share/trusted-notifier"))
-    if known.get("smtp_user") and not (known.get("smtp_password_file") or _secrets(environ).get("smtp_password")):
-        where = config.name if config else ENVIRONMENT
-        faults.append(
-            Fault(where, "smtp_user", "has no password", f"smtp_password_file or {_SECRET_PREFIX}SMTP_PASSWORD")
-        )
+    where = config.name if config else ENVIRONMENT
+    for kind in ("smtp", "imap"):
+        if known.get(f"{kind}_user") and not (
+            known.get(f"{kind}_password_file") or _secrets(environ).get(f"{kind}_password")
+        ):
+            wanted = f"{kind}_password_file or {_SECRET_PREFIX}{kind.upper()}_PASSWORD"
+            faults.append(Fault(where, f"{kind}_user", "has no password", wanted))
+    if known.get("alarm_webhook") and not _secrets(environ).get("alarm_webhook"):
+        faults.append(Fault(where, "alarm_webhook", "has no secret", f"{_SECRET_PREFIX}ALARM_WEBHOOK"))
+    if known.get("alarm_mail") and not (known.get("smtp_host") or known.get("catalog_overlay")):
+        faults.append(Fault(where, "alarm_mail", "has no relay to leave by", "smtp_host"))
+    if known.get("imap_host") and not known.get("imap_user"):
+        faults.append(Fault(where, "imap_host", "has no user", "imap_user, and its password"))
     if faults:
         raise ConfigFaults(faults)
     return Settings(**known, secrets=_secrets(environ))

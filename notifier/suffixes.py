@@ -1,12 +1,13 @@
 """The public suffix list in two readings: ICANN section (the registry) and private section (who runs the zone)."""
 
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import publicsuffixlist
 from publicsuffixlist import PublicSuffixList
 
 _HEADER_LINES = 40
+_SUFFIXES_KEPT = 4096
 
 
 class PublicSuffixes:
@@ -16,12 +17,14 @@ class PublicSuffixes:
     `*.name` makes `name` itself a suffix too, in both sections: the careful reading.
     """
 
-    __slots__ = ("_all", "_icann", "version")
+    __slots__ = ("_all", "_icann", "_is_icann", "version")
 
     def __init__(self, text: str) -> None:
         self.version = _version(text)
         self._icann = PublicSuffixList(text, accept_unknown=False, only_icann=True)
         self._all = PublicSuffixList(text, accept_unknown=False)
+        # A suffix of both sections together is the same for millions of names.
+        self._is_icann = lru_cache(_SUFFIXES_KEPT)(self._icann.is_public)
 
     def icann_registrable(self, host: str) -> str | None:
         """The name registered at the registry, or None for a public suffix and an unknown top-level domain."""
@@ -34,7 +37,7 @@ class PublicSuffixes:
     def private_suffix(self, host: str) -> str | None:
         """The private-section suffix (github.io, ru.com) that the host equals or lies under, or None."""
         longest = self._all.publicsuffix(host)
-        if longest is None or longest == self._icann.publicsuffix(host):
+        if longest is None or self._is_icann(longest):
             return None
         return longest
 

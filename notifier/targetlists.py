@@ -14,7 +14,7 @@ from notifier.domain.safety import TargetLists
 
 _NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*(?:[a-z][a-z0-9-]{0,61}[a-z0-9])")
 _PATTERN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.\*")
-_KINDS = ("registry_infrastructure", "government", "vetted", "reserved")
+_KINDS = ("registry_infrastructure", "government", "public_service", "vetted", "reserved")
 _WITH_PATTERNS = frozenset({"protected", "universities"})
 _HEADERS = ("source", "date")
 

@@ -1,7 +1,8 @@
 """What every channel does alike: the last look before sending, and tries inside one attempt."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from datetime import timedelta
 
 from tenacity import (
     AsyncRetrying,
@@ -13,6 +14,8 @@ from tenacity import (
 
 from notifier.adapter import AgreementChannel, Deferred, Receipt, RefusedForGood, RenderedNotice
 from notifier.domain.epp import Measure
+from notifier.domain.program_reading import A_DURATION, parse_duration
+from notifier.errors import Invalid
 
 _TRIES, _SECONDS = 3, 30
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -56,3 +59,17 @@ def vet(notice: RenderedNotice, channel: AgreementChannel, address: str) -> None
     for file in notice.attachments:
         if not (_FILENAME.fullmatch(file.filename) and _MEDIA_TYPE.fullmatch(file.media_type)):
             raise RefusedForGood("an attachment has a name or media type that cannot be sent")
+
+
+def known_keys(channel: AgreementChannel, known: Collection[str]) -> None:
+    """Raise Invalid for a key of the address that the channel does not know: a misspelt rule is no rule."""
+    if others := sorted(set(channel.address) - set(known)):
+        raise Invalid(f"{channel.id}: address.{others[0]}: is not known, expected one of {', '.join(sorted(known))}")
+
+
+def carried_within(channel: AgreementChannel) -> timedelta:
+    """How soon a person is to carry a notice: the address's `within`, a day without it. Raises Invalid."""
+    span = parse_duration(channel.address.get("within", "24h"))
+    if not span:
+        raise Invalid(f"{channel.id}: address.within: expected {A_DURATION}")
+    return span

@@ -1,29 +1,21 @@
-"""Notices by mail, through one relay, step by step, so that it is known how far a failed one came.
+"""Notices by mail, through one relay, to one mailbox.
 
 Channel address: `to` (a mailbox; without it the notice's own address is used), optional `cc` (may only repeat
-`to`), `host`, `port`, `starttls` (the recipient's own gateway instead of our relay, without our credentials),
-`auto_submitted`.
-
-| where | failure |
-| --- | --- |
-| connect, TLS, sign-in, a 4xx or a lost connection before the final dot | tried again, then Deferred |
-| 5xx to MAIL, RCPT or DATA, or after the final dot | RefusedForGood |
-| 4xx after the final dot | Deferred |
-| no answer, or none that can be read, after the final dot | Uncertain |
+`to`), `host`, `port` (the recipient's own gateway instead of our relay, without our credentials), `starttls`
+(how its connection is protected; without `host`, how ours is, if that is stricter), `auto_submitted`, `dkim` and
+`smime` (see `mail_signing`). What each failure means stands in `smtp_session`.
 """
 
-import asyncio
 import re
-import socket
-import ssl
-from typing import cast
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 
-import aiosmtplib
 import idna
-from aiosmtplib.protocol import SMTPProtocol
 
 from notifier.adapter import (
     AgreementChannel,
+    Attachment,
     Capabilities,
     Deferred,
     Deps,
@@ -35,19 +27,22 @@ from notifier.adapter import (
     RenderedNotice,
     Response,
     StartTls,
-    Uncertain,
 )
+from notifier.clock import SystemClock
 from notifier.domain.hostile import one_line
 from notifier.errors import Invalid
-from registries import mail_message, mail_reply
-from registries.attempt import Early, in_one_attempt, vet
+from registries import mail_message, mail_reply, mail_signing
+from registries.attempt import in_one_attempt, known_keys, vet
+from registries.smtp_session import MailServer
 
 _MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
-_QUEUED_AS = re.compile(r"queued as ([\w.-]+)", re.IGNORECASE)
-_LINE_DOT = re.compile(rb"(?m)^\.")
-_FLOOR = 50_000  # octets a second; a slower recipient is given up before the final dot
-_MAILBOX_FULL_WAIT = 2 * 86_400.0  # an abuse desk's full mailbox is commonly emptied within days
-_OUR_FAULT = frozenset({530, 534, 535, 538})  # RFC 4954 §6: sign-in is missing or wrong, not the notice
+KEYS = frozenset({"to", "cc", "host", "port", "starttls", "auto_submitted", "dkim", "smime"})
+_STRICTNESS: Mapping[StartTls, int] = {
+    StartTls.NONE: 0,
+    StartTls.OPPORTUNISTIC: 1,
+    StartTls.REQUIRED: 2,
+    StartTls.IMPLICIT: 2,
+}
 
 
 class SmtpAdapter:
@@ -56,23 +51,34 @@ class SmtpAdapter:
     def __init__(self, channel: AgreementChannel, deps: Deps) -> None:
         self._channel, self._deps = channel, deps
         self._to = _only_recipient(channel)
-        self._relay = _relay(channel, deps)
-        self.capabilities = Capabilities(measures=frozenset(channel.measures) or Capabilities().measures)
+        self._server = MailServer(_relay(channel, deps), deps)
+        self._dkim = mail_signing.dkim_of(channel, deps.identity.mail_from)
+        self._smime = mail_signing.smime_of(channel)
+        self.capabilities = Capabilities(
+            measures=frozenset(channel.measures) or Capabilities().measures, tells=bool(self._to)
+        )
 
     async def check(self) -> list[Problem]:
-        """Connect, greet, TLS, sign in, leave. Nothing is sent."""
+        """Signs a text with each key, then connects, greets, secures, signs in and leaves. Nothing is sent."""
+        problems = []
         try:
-            client = await self._open()
+            if self._dkim is not None:
+                self._dkim.sign(f"From: {self._deps.identity.mail_from}\r\n\r\n".encode(), self._deps)
+            if self._smime is not None:
+                self._smime.sign(b"", self._deps, await SystemClock().now())
+                if not self._smime.speaks_for(self._deps.identity.mail_from, self._deps):
+                    problems.append(
+                        Problem("the S/MIME certificate names another sender", self._deps.identity.mail_from)
+                    )
         except Deferred as failure:
-            return [Problem(failure.reason, "an SMTP server that lets us in under the TLS rule")]
-        await _leave(client)
-        return []
+            problems.append(Problem(failure.reason, "a key and certificate that can sign"))
+        return problems + await self._server.check()
 
     async def send(self, notice: RenderedNotice, key: str) -> Receipt:
-        return await self._deliver(notice, key, (notice.thread_key,) if notice.thread_key else ())
+        return await self.deliver(notice, key)
 
     async def withdraw(self, receipt: Receipt, notice: RenderedNotice, key: str) -> Receipt:
-        return await self._deliver(notice, key, tuple(filter(None, (notice.thread_key, receipt.key))))
+        return await self.deliver(notice, key, parents=(receipt.key,))
 
     async def poll(self, receipt: Receipt) -> Response | None:
         """Mail cannot be asked."""
@@ -81,185 +87,64 @@ class SmtpAdapter:
     def parse_reply(self, message: Inbound) -> Response | None:
         return mail_reply.parse(message, self._deps.identity)
 
-    async def _deliver(self, notice: RenderedNotice, key: str, parents: tuple[str, ...]) -> Receipt:
+    async def tell(self, subject: str, text: str, key: str, at: datetime) -> Receipt:
+        """Plain words to the channel's own mailbox, under our own name as the envelope's sender."""
+        if not self._to:
+            raise RefusedForGood("the channel names no mailbox")
+        identity = self._deps.identity
+        message = mail_message.words(
+            subject,
+            text,
+            key,
+            identity=identity,
+            name=self._channel.recipient_name,
+            recipient=ascii_mailbox(self._to),
+            at=at,
+        )
+        if self._dkim is not None:
+            message = self._dkim.sign(message, self._deps)
+        recipient = ascii_mailbox(self._to)
+        return await in_one_attempt(
+            lambda: self._server.transmit(identity.mail_from, recipient, message, key), self._deps.waits.pause
+        )
+
+    async def deliver(
+        self,
+        notice: RenderedNotice,
+        key: str,
+        *,
+        parents: Sequence[str] = (),
+        enclosed: Sequence[Attachment] = (),
+    ) -> Receipt:
+        """Send it in its thread. `enclosed`: what the channel adds to the notice's own files. Failures as for `send`."""
         vet(notice, self._channel, self._to)
         try:
-            recipient = _ascii_mailbox(notice.recipient_address)
+            recipient = ascii_mailbox(notice.recipient_address)
         except Invalid as fault:
             raise RefusedForGood(fault.detail) from fault
+        now = await SystemClock().now()  # a certificate's validity belongs to the network, also in simulated time
+        smime = self._smime
         message = mail_message.build(
             notice,
             key,
             identity=self._deps.identity,
             recipient=recipient,
-            parents=parents,
+            parents=tuple(filter(None, (notice.thread_key, *parents))),
             auto_submitted=bool(self._channel.address.get("auto_submitted", False)),
+            enclosed=enclosed,
+            sign=None if smime is None else lambda entity: smime.sign(entity, self._deps, now),
         )
+        if self._dkim is not None:
+            message = self._dkim.sign(message, self._deps)
         if len(message) > self.capabilities.max_bytes:
             raise RefusedForGood(f"the message has {len(message)} octets, over {self.capabilities.max_bytes}")
         sender = mail_message.reply_address(notice.reply_token, self._deps.identity)
-        return await in_one_attempt(lambda: self._transmit(sender, recipient, message, key), self._deps.waits.pause)
-
-    async def _transmit(self, sender: str, recipient: str, message: bytes, key: str) -> Receipt:
-        client = await self._open()
-        try:
-            await _envelope(client, sender, recipient, len(message))
-            reply = await self._body(client, message)
-            await _leave(client)
-        finally:
-            client.close()
-        queued = _QUEUED_AS.search(reply.message)
-        detail = one_line(f"{reply.code} {reply.message}", 500)
-        return Receipt(accepted=True, reference=queued[1] if queued else "", detail=detail, key=key)
-
-    async def _body(self, client: aiosmtplib.SMTP, message: bytes) -> aiosmtplib.SMTPResponse:
-        """Everything up to the final dot, then the dot: only from there on can it have been accepted."""
-        protocol, transport = client.protocol, client.transport
-        if protocol is None or transport is None:
-            raise Early("the connection was lost after DATA")
-        flow = cast(asyncio.Transport, transport)
-        flow.set_write_buffer_limits(high=0)
-        writer = asyncio.StreamWriter(flow, protocol, None, asyncio.get_running_loop())
-        try:
-            writer.write(_LINE_DOT.sub(b"..", message))
-            async with asyncio.timeout(self._deps.waits.reply + len(message) / _FLOOR):
-                await writer.drain()
-            protocol.write(b".\r\n")
-        except (OSError, TimeoutError) as lost:
-            client.close()
-            raise Early(f"the connection was lost before the final dot: {_said(lost)}") from lost
-        reply = await self._final_reply(protocol)
-        if 200 <= reply.code < 300:
-            return reply
-        if 400 <= reply.code < 500:
-            raise Deferred(_said(aiosmtplib.SMTPDataError(*reply)))
-        if 500 <= reply.code < 600:
-            raise _refusal(aiosmtplib.SMTPDataError(*reply))
-        raise Uncertain(f"an answer that means nothing after the final dot: {one_line(str(reply), 200)}")
-
-    async def _final_reply(self, protocol: SMTPProtocol) -> aiosmtplib.SMTPResponse:
-        try:
-            return await protocol.read_response(timeout=self._deps.waits.final)
-        except (aiosmtplib.SMTPException, OSError) as lost:
-            raise Uncertain(f"no answer after the final dot: {_said(lost)}") from lost
-
-    async def _open(self) -> aiosmtplib.SMTP:
-        """A session ready for MAIL. Raises Deferred (or Early) alone."""
-        relay = self._relay
-        if relay is None:
-            raise Deferred("no SMTP relay is configured")
-        password = self._deps.secret(relay.password) if relay.password else None
-        if relay.username and password is None:
-            raise Deferred(f"the secret {relay.password} of the SMTP relay is not set")
-        sock = await self._connect(relay)
-        client = aiosmtplib.SMTP(
-            hostname=relay.host,
-            sock=sock,
-            start_tls=False,
-            timeout=self._deps.waits.reply,
-            local_hostname=self._deps.identity.reply_domain,
+        return await in_one_attempt(
+            lambda: self._server.transmit(sender, recipient, message, key), self._deps.waits.pause
         )
-        try:
-            await client.connect()
-            await client.ehlo()
-            await self._secure(client, relay)
-            if relay.username and password is not None:
-                await client.login(relay.username, password)
-        except aiosmtplib.SMTPResponseException as answer:
-            client.close()
-            raise (Early if answer.code < 500 else Deferred)(_said(answer)) from answer
-        except (aiosmtplib.SMTPException, OSError) as lost:
-            client.close()
-            raise Early(f"{relay.host}: {_said(lost)}") from lost
-        except Deferred:
-            client.close()
-            raise
-        finally:
-            if client.transport is None:
-                sock.close()
-        return client
-
-    async def _connect(self, relay: Relay) -> socket.socket:
-        """A socket to the first address that the egress rule allows and that answers."""
-        loop = asyncio.get_running_loop()
-        failure = "no address"
-        try:
-            async with asyncio.timeout(self._deps.waits.connect):
-                found = await loop.getaddrinfo(relay.host, relay.port, type=socket.SOCK_STREAM)
-                allowed = [entry for entry in found if self._deps.check_connect(str(entry[4][0]))]
-                if not allowed:
-                    raise Deferred(f"{relay.host}: the egress rule allows none of its addresses")
-                for family, kind, proto, _, address in allowed:
-                    sock = socket.socket(family, kind, proto)
-                    sock.setblocking(False)
-                    try:
-                        await loop.sock_connect(sock, address)
-                    except OSError as refused:
-                        sock.close()
-                        failure = str(refused)
-                    except BaseException:
-                        sock.close()
-                        raise
-                    else:
-                        return sock
-        except (OSError, TimeoutError) as lost:
-            failure = str(lost) or "timed out"
-        raise Early(f"cannot connect to {relay.host} port {relay.port}: {failure}")
-
-    async def _secure(self, client: aiosmtplib.SMTP, relay: Relay) -> None:
-        if relay.starttls is StartTls.NONE:
-            return
-        if not client.supports_extension("starttls"):
-            if relay.starttls is StartTls.REQUIRED:
-                raise Deferred(f"{relay.host} offers no STARTTLS, and TLS is required")
-            if relay.username:
-                raise Deferred(f"{relay.host} offers no STARTTLS, and a password is not sent in the clear")
-            return
-        context = ssl.create_default_context()
-        if relay.starttls is StartTls.OPPORTUNISTIC:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        await client.starttls(tls_context=context, server_hostname=relay.host)
-        await client.ehlo()
 
 
-async def _envelope(client: aiosmtplib.SMTP, sender: str, recipient: str, size: int) -> None:
-    """MAIL, RCPT, DATA up to the 354. One recipient, so a refusal is never partial."""
-    try:
-        await client.mail(sender, options=[f"SIZE={size}"] if client.supports_extension("size") else None)
-        await client.rcpt(recipient)
-        ready = await client.execute_command(b"DATA")
-        if ready.code != 354:
-            raise aiosmtplib.SMTPDataError(ready.code, ready.message)
-    except aiosmtplib.SMTPResponseException as answer:
-        raise (_refusal(answer) if 500 <= answer.code < 600 else Early(_said(answer))) from answer
-    except (aiosmtplib.SMTPException, OSError) as lost:
-        raise Early(f"the connection was lost before the final dot: {_said(lost)}") from lost
-
-
-def _refusal(answer: aiosmtplib.SMTPResponseException) -> Deferred | RefusedForGood:
-    """What a 5xx means to us: most are final, a full mailbox and our own sign-in are not."""
-    if answer.code in _OUR_FAULT:
-        return Deferred(_said(answer))
-    if answer.code == 552 and answer.message.startswith("5.2.2"):
-        return Deferred(_said(answer), _MAILBOX_FULL_WAIT)
-    return RefusedForGood(_said(answer))
-
-
-async def _leave(client: aiosmtplib.SMTP) -> None:
-    """QUIT. What happens to it changes nothing: the mail was answered for before."""
-    try:
-        await client.quit(timeout=2)
-    except (aiosmtplib.SMTPException, OSError):
-        client.close()
-
-
-def _said(failure: Exception) -> str:
-    if isinstance(failure, aiosmtplib.SMTPResponseException):
-        return one_line(f"{failure.code} {failure.message}", 300)
-    return one_line(str(failure) or type(failure).__name__, 300)
-
-
-def _ascii_mailbox(address: str) -> str:
+def ascii_mailbox(address: str) -> str:
     """The mailbox with its domain in A-labels. Raises Invalid; SMTPUTF8 (RFC 6531) is not spoken."""
     local, _, domain = address.rpartition("@")
     try:
@@ -278,7 +163,7 @@ def _only_recipient(channel: AgreementChannel) -> str:
     for key in ("to", "cc"):
         value = channel.address.get(key, ())
         for address in (value,) if isinstance(value, str) else value:
-            listed.setdefault(_ascii_mailbox(str(address).strip()).casefold(), str(address).strip())
+            listed.setdefault(ascii_mailbox(str(address).strip()).casefold(), str(address).strip())
     if len(listed) > 1:
         raise Invalid(f"{channel.id}: address: one notice has one recipient; make an agreement for each")
     return next(iter(listed.values()), "")
@@ -286,16 +171,29 @@ def _only_recipient(channel: AgreementChannel) -> str:
 
 def _relay(channel: AgreementChannel, deps: Deps) -> Relay | None:
     """Our relay, or the recipient's own gateway; ours keeps its credentials to itself."""
-    host = channel.address.get("host")
-    if host is None:
-        return deps.relay
+    address, host = channel.address, channel.address.get("host")
     try:
-        policy = StartTls(channel.address.get("starttls", StartTls.REQUIRED))
-        return Relay(str(host), int(channel.address.get("port", 25)), policy)
+        policy = StartTls(address.get("starttls", StartTls.REQUIRED))
     except ValueError as fault:
-        raise Invalid(f"{channel.id}: address: {fault}") from fault
+        # DANE (RFC 7672) needs a validating resolver, which we do not have; the same safety comes by `required`.
+        said = f"{address['starttls']!r} is not supported here; one of {', '.join(StartTls)}"
+        raise Invalid(f"{channel.id}: address.starttls: {said}") from fault
+    if host is None:
+        if "port" in address:
+            raise Invalid(f"{channel.id}: address.port: expected a host beside it")
+        if deps.relay is None or "starttls" not in address:
+            return deps.relay
+        wanted, given = _STRICTNESS[policy], _STRICTNESS[deps.relay.starttls]
+        if wanted < given or (wanted > given and policy is StartTls.IMPLICIT):
+            raise Invalid(f"{channel.id}: address.starttls: our relay has {deps.relay.starttls}")
+        return replace(deps.relay, starttls=policy) if wanted > given else deps.relay
+    try:
+        return Relay(str(host), int(address.get("port", 25)), policy)
+    except ValueError as fault:
+        raise Invalid(f"{channel.id}: address.port: {fault}") from fault
 
 
 def build(channel: AgreementChannel, deps: Deps) -> SmtpAdapter:
     """The adapter for one agreement. Raises Invalid when the address mapping cannot be used."""
+    known_keys(channel, KEYS)
     return SmtpAdapter(channel, deps)

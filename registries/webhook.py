@@ -1,7 +1,9 @@
 """Notices by signed HTTP POST (Standard Webhooks 1.0.0). The id is the key, so a repeat is recognised.
 
 Channel address: `url`, `secret` (the name of a secret; its value is one or more `whsec_...`, separated by
-blanks while a key is rotated).
+blanks while a key is rotated, the newest first), and, for a recipient that wants RFC 9421 too,
+`message_signature` (see `http_signature`). To rotate: put the new key before the old one, tell the recipient, and
+drop the old one when it has changed over. Meanwhile we sign with both, and take answers signed with either.
 
 | answer | meaning |
 | --- | --- |
@@ -17,10 +19,8 @@ import hmac
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-import aiohttp
 from standardwebhooks.webhooks import Webhook
 
 from notifier.adapter import (
@@ -37,17 +37,18 @@ from notifier.adapter import (
     Uncertain,
 )
 from notifier.clock import SystemClock
+from notifier.domain.answer import KINDS
 from notifier.domain.epp import Measure
 from notifier.domain.hostile import one_line
-from notifier.errors import Invalid, NotifierError, Unauthenticated
-from registries.attempt import Early, in_one_attempt, vet
+from notifier.errors import Invalid, Unauthenticated
+from registries import http_signature
+from registries.attempt import in_one_attempt, known_keys, vet
+from registries.http_post import Answered, ask, reachable
 from registries.mail_message import key_id
 
 _TOLERANCE = 300  # seconds, as the reference libraries have it
 _LATER = frozenset({408, 425, 429, 502, 503, 504})
-_KINDS = frozenset({"acknowledged", "needs_info", "declined", "action_taken"})
-_MOST_READ = 65_536
-_LONGEST_WAIT = 86_400.0
+KEYS = frozenset({"url", "secret", "message_signature"})
 
 
 class WebhookAdapter:
@@ -60,21 +61,20 @@ class WebhookAdapter:
             raise Invalid(f"{channel.id}: address.url: expected an http(s) URL")
         if not self._secret:
             raise Invalid(f"{channel.id}: address.secret: expected the name of a secret")
+        self._message_signature = http_signature.of(channel)
         self.capabilities = Capabilities(
             measures=frozenset(channel.measures) or Capabilities().measures, idempotent=True
         )
 
     async def check(self) -> list[Problem]:
-        """The secret is there, and the endpoint answers an OPTIONS request. No notice is sent."""
+        """The secrets can sign, and the endpoint answers an OPTIONS request. No notice is sent."""
         try:
             self._signers()
-            async with self._deps.session() as session:
-                async with session.options(self._url, timeout=self._timeout(), allow_redirects=False):
-                    return []
+            if self._message_signature is not None:
+                self._message_signature.key(self._deps)
         except Deferred as failure:
             return [Problem(failure.reason, "a secret that can sign")]
-        except (aiohttp.ClientError, OSError, TimeoutError, NotifierError) as failure:
-            return [Problem(_said(failure), f"an answer from {one_line(self._url, 200)}")]
+        return await reachable(self._deps, self._url)
 
     async def send(self, notice: RenderedNotice, key: str) -> Receipt:
         vet(notice, self._channel, self._url)
@@ -92,28 +92,13 @@ class WebhookAdapter:
         return None
 
     def parse_reply(self, message: Inbound) -> Response | None:
-        """A `notice.response` event, already verified by the receiver; None for anything else."""
-        try:
-            event = json.loads(message.body)
-            if event["type"] != "notice.response" or event["data"]["kind"] not in _KINDS:
-                return None
-            data = event["data"]
-            effective = data.get("effective_at")
-            effective_at = datetime.fromisoformat(effective) if effective else None
-            if effective_at is not None and effective_at.tzinfo is None:
-                return None
-            return Response(
-                kind=data["kind"],
-                notice_token=_text(data, "reply_token"),
-                notice_id=_text(data, "notice_id"),
-                measure=Measure(data["measure"]) if data.get("measure") else None,
-                actor=_text(data, "actor"),
-                reason=_text(data, "reason"),
-                effective_at=effective_at,
-                comment=_text(data, "comment") or "",
-            )
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return None
+        """As `answer_of`."""
+        return answer_of(message)
+
+    async def post(self, event: Mapping[str, Any], key: str) -> Receipt:
+        """Post an event that is no notice. Failures as for `send`."""
+        body = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+        return await in_one_attempt(lambda: self._post(body, key), self._deps.waits.pause)
 
     async def _post(self, body: str, key: str) -> Receipt:
         # A signature's freshness belongs to the network: real time, also when business time is simulated.
@@ -124,30 +109,14 @@ class WebhookAdapter:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": " ".join(signer.sign(webhook_id, now, body) for signer in self._signers()),
         }
-        try:
-            async with self._deps.session() as session:
-                async with session.post(
-                    self._url,
-                    data=body.encode(),
-                    headers=headers,
-                    timeout=self._timeout(),
-                    allow_redirects=False,
-                ) as answer:
-                    return await self._receipt(answer, key)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, NotifierError) as failure:
-            raise Early(f"cannot connect: {_said(failure)}") from failure
-        except aiohttp.InvalidURL as failure:
-            raise RefusedForGood(f"the URL cannot be used: {_said(failure)}") from failure
-        except (aiohttp.ClientError, OSError, TimeoutError) as lost:
-            raise Uncertain(f"no answer after the request was begun: {_said(lost)}") from lost
-
-    async def _receipt(self, answer: aiohttp.ClientResponse, key: str) -> Receipt:
+        if self._message_signature is not None:
+            headers |= self._message_signature.sign("POST", self._url, headers, body.encode(), self._deps, now)
+        answer = await ask(self._deps, "POST", self._url, headers, body.encode())
         said = f"HTTP {answer.status}"
         if 200 <= answer.status < 300:
-            return Receipt(accepted=True, reference=await _reference(answer), detail=said, key=key)
+            return Receipt(accepted=True, reference=_reference(answer), detail=said, key=key)
         if answer.status in _LATER:
-            wait = retry_after(answer.headers.get("Retry-After"), await SystemClock().now())
-            raise Early(said) if wait is None else Deferred(said, wait)
+            raise await answer.later()
         if answer.status >= 500:
             raise Uncertain(said)
         raise RefusedForGood(said)
@@ -159,12 +128,6 @@ class WebhookAdapter:
         if None in signers:
             raise Deferred(f"the secret {self._secret} is not a whsec_ key of 24 to 64 bytes")
         return [signer for signer in signers if signer is not None]
-
-    def _timeout(self) -> aiohttp.ClientTimeout:
-        waits = self._deps.waits
-        return aiohttp.ClientTimeout(
-            total=waits.connect + 2 * waits.reply, sock_connect=waits.connect, sock_read=waits.reply
-        )
 
 
 def payload(notice: RenderedNotice) -> dict[str, Any]:
@@ -225,18 +188,6 @@ def verify(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now:
     raise Unauthenticated("no signature matches")
 
 
-def retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds to wait by Retry-After (RFC 9110 §10.2.3: seconds or a date), a day at most; None if unreadable."""
-    text = (value or "").strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text), _LONGEST_WAIT)
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max((at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds(), 0.0), _LONGEST_WAIT)
-
-
 def _signer(secret: str) -> Webhook | None:
     """A signer for `whsec_` and 24 to 64 bytes in base64; None for anything else (the library is more lenient)."""
     try:
@@ -246,13 +197,10 @@ def _signer(secret: str) -> Webhook | None:
     return Webhook(key) if secret.startswith("whsec_") and 24 <= len(key) <= 64 else None
 
 
-async def _reference(answer: aiohttp.ClientResponse) -> str:
+def _reference(answer: Answered) -> str:
     """The recipient's own id, if its answer is JSON with `id` or `reference`; else empty."""
-    try:
-        said = json.loads(await answer.content.read(_MOST_READ))
-        return one_line(str(said.get("id") or said.get("reference") or ""), 200)
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError, AttributeError):
-        return ""
+    said = answer.json()
+    return one_line(str(said.get("id") or said.get("reference") or ""), 200) if isinstance(said, dict) else ""
 
 
 def _text(data: Mapping[str, Any], name: str) -> str | None:
@@ -260,12 +208,33 @@ def _text(data: Mapping[str, Any], name: str) -> str | None:
     return None if value is None else str(value)
 
 
-def _said(failure: Exception) -> str:
-    if isinstance(failure, aiohttp.ClientConnectorError):
-        return one_line(f"{failure.host} port {failure.port}: {failure.os_error}", 300)
-    return one_line(str(failure) or type(failure).__name__, 300)
+def answer_of(message: Inbound) -> Response | None:
+    """A `notice.response` event, already verified by the receiver; None for anything else."""
+    try:
+        event = json.loads(message.body)
+        if event["type"] != "notice.response" or event["data"]["kind"] not in KINDS:
+            return None
+        data = event["data"]
+        effective = data.get("effective_at")
+        effective_at = datetime.fromisoformat(effective) if effective else None
+        if effective_at is not None and effective_at.tzinfo is None:
+            return None
+        return Response(
+            kind=data["kind"],
+            notice_token=_text(data, "reply_token"),
+            notice_id=_text(data, "notice_id"),
+            measure=Measure(data["measure"]) if data.get("measure") else None,
+            actor=_text(data, "actor"),
+            reason=_text(data, "reason"),
+            effective_at=effective_at,
+            comment=_text(data, "comment") or "",
+            domain=_text(data, "domain"),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def build(channel: AgreementChannel, deps: Deps) -> WebhookAdapter:
     """The adapter for one agreement. Raises Invalid when the address mapping cannot be used."""
+    known_keys(channel, KEYS)
     return WebhookAdapter(channel, deps)

@@ -10,9 +10,14 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from notifier.store.embedded import EmbeddedPostgres
 from notifier.store.migrate import migrate
+
+# Speed is measured by `make bench`; a busy machine is no defect.
+settings.register_profile("house", deadline=None, max_examples=40)
+settings.load_profile("house")
 
 IN_CI = os.environ.get("CI") == "true"
 
@@ -91,9 +96,19 @@ def require_tool() -> Callable[..., Path]:
     return find
 
 
+# Files whose tests are few and long. Begun last, one process would run them while the others have nothing left to do.
+_FIRST = ("tests/acceptance/", "tests/web/test_openapi.py", "tests/web/test_roles.py", "tests/mail/", "tests/services/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: next((i for i, part in enumerate(_FIRST) if part in item.nodeid), len(_FIRST)))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI a run in which every test was skipped is no success."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:  # one of several processes: the first counts for all
+        return
     ran = sum(len(reporter.stats.get(result, ())) for result in ("passed", "failed", "xfailed", "xpassed"))
     if IN_CI and not ran and session.exitstatus == pytest.ExitCode.OK and not session.config.option.collectonly:
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED

@@ -189,10 +189,22 @@ def test_each_purpose_has_its_own_subject() -> None:
     assert len(subjects) == len(PURPOSES)
 
 
-@pytest.mark.parametrize("program", ["opioids", "pharmacy", "piracy"])
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_no_notice_claims_dns_abuse(program: str) -> None:
     text = RENDERER.notice(facts(program=program, templates=program)).text
     assert "not " in text[: text.index("DNS Abuse")].splitlines()[-1]
+
+
+@pytest.mark.parametrize("program", ["live-event", "authority-order"])
+def test_the_grounds_of_a_program_stand_in_text_and_page(program: str) -> None:
+    notice = RENDERER.notice(
+        facts(program=program, templates=program, grounds=("It orders: hold the name.", "see https://evil.example/x"))
+    )
+    assert "Grounds:\n  - It orders: hold the name.\n  - see hxxps://evil[.]example/x\n" in notice.text
+    assert "It orders: hold the name." in Tags(notice.html).text
+    own = {"live-event": "only while the event runs", "authority-order": "We pass the order on and are not its author"}
+    assert own[program] in notice.text
+    assert own[program] in Tags(notice.html).text
 
 
 def test_everything_that_a_notice_must_hold_is_there() -> None:
@@ -368,3 +380,28 @@ def hostile(text: str) -> NoticeFacts:
         recipient=Recipient("opioids.sandbox", text, text, "abuse@registry.example"),
         domain=NamedDomain("pills-now.example", "pills-now.example", T, text, text, text, T, T, (text,)),
     )
+
+
+# --- what the registrant is told ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("purpose", sorted(PURPOSES))
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_registrant_is_told_what_who_and_how_to_contest(program: str, purpose: str) -> None:
+    made = RENDERER.notice(undoing(purpose, Measure.HOLD, registrant_text="", templates=program))
+    for shown in (made.text, made.html):
+        assert "desk@notifier.example" in shown, "the contact is ours, and can be written to as it stands"
+        told = shown.partition("THE REGISTRANT" if shown is made.text else "The registrant</h2>")[2]
+        assert "TN-" in told
+        if purpose in ASKING:
+            for words in ("You", "was reported", "one thing: hold", "It costs nothing", "did not decide"):
+                assert words in told, words
+        else:
+            assert "taken that request back" in told
+
+
+def test_a_recipients_name_cannot_forge_a_line_of_what_the_registrant_is_told() -> None:
+    forged = replace(facts().recipient, name="R\n\nWrite to evil@evil.com https://evil.com/")
+    made = RENDERER.notice(facts(registrant_text="", recipient=forged))
+    assert "https://evil.com" not in made.text + made.html
+    assert not re.search(r"^\W*Write to evil", made.text, re.MULTILINE)

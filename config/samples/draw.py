@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from notifier.domain import sampling
+
 SEED = "20261125"
 DAY = "2026-11-02"  # the day on which the demonstration starts, at 14:00 UTC
 
@@ -178,11 +180,7 @@ def piracy(name: str, number: int) -> Report:
         }
         for i in range(12)
     ]
-    labels = ["lawful" if i < lawful else "infringing" for i in range(24)]
-    pages = [
-        {"url": f"https://{name}/page-{i + 1}", "label": label, "second_label": label} for i, label in enumerate(labels)
-    ]
-    drawn = {"seed": f"{SEED}-{number}", "method": "random", "drawn_at": at("07:00"), "population": 4000}
+    drawn = sampled(name, f"{SEED}-{number}", at("07:00"), lawful, [work["title"] for work in works])
     holders = sorted({work["right_holder"] for work in works})
     rights = {
         "kind": "rights_statement",
@@ -192,7 +190,7 @@ def piracy(name: str, number: int) -> Report:
         "signed_at": at("12:00", "2026-10-28"),
     }
     evidence = [
-        {"kind": "sample", **drawn, "items": pages},
+        drawn,
         capture(name, "page-9", "08:30", "residential-us", finding="infringing"),
         capture(name, "page-10", "09:45", "mobile-es", finding="infringing", referrer="https://search.example/"),
         screenshot(name, "page-9"),
@@ -216,6 +214,24 @@ def piracy(name: str, number: int) -> Report:
     summary = "The site is said to offer whole films, series and music to the public, and hardly anything else."
     made = report("piracy", name, number, summary, statements, evidence)
     return {**made, "works": works}
+
+
+def sampled(name: str, seed: str, drawn_at: str, lawful: int, titles: list[str]) -> Report:
+    """Twenty-four of four thousand invented pages, drawn as `notifier sample draw` draws; the first `lawful` are lawful."""
+    drawn = sampling.draw(seed, [f"https://{name}/page-{i}" for i in range(1, 4001)], 24)
+    items = []
+    for i, url in enumerate(drawn.items):
+        label = "lawful" if i < lawful else "infringing"
+        items.append({"url": url, "label": label, "second_label": label, "work": titles[i % len(titles)]})
+    return {
+        "kind": "sample",
+        "seed": seed,
+        "method": "random",
+        "drawn_at": drawn_at,
+        "population": drawn.population,
+        "population_sha256": drawn.population_sha256,
+        "items": items,
+    }
 
 
 def item(made: Report, kind: str) -> Report:
@@ -248,10 +264,11 @@ def spoil(made: Report, fault: str) -> Report:
         case "answered":
             item(made, "warning_letter").update(response="adequate", assessment="Sample: the sale had ended.")
         case "four pages":
-            sampled = item(made, "sample")
-            sampled.update(method="chosen", items=sampled["items"][4:8])
+            chosen = item(made, "sample")
+            chosen.update(method="chosen", items=chosen["items"][4:8])
             without(made, "capture")
-            made["evidence"].append(capture(name, "page-5", "08:30", "residential-us", finding="infringing"))
+            page = chosen["items"][0]["url"].rpartition("/")[2]
+            made["evidence"].append(capture(name, page, "08:30", "residential-us", finding="infringing"))
         case "hand-picked":
             item(made, "sample").update(method="chosen")
         case "no consent":

@@ -1,6 +1,7 @@
 """Who the registries are, which programs run, what was agreed: read from `config/`, checked, frozen."""
 
-from notifier.catalog.load import OverlaySource, check, load_catalog
+from notifier.catalog.agreements import channel_faults
+from notifier.catalog.load import OverlaySource, check, load_catalog, program_of
 from notifier.catalog.model import Agreement, AnswerClock, Catalog, Registry
 from notifier.catalog.reading import ConfigFaults, Fault
 
@@ -12,6 +13,8 @@ __all__ = [
     "Fault",
     "OverlaySource",
     "Registry",
+    "channel_faults",
     "check",
     "load_catalog",
+    "program_of",
 ]

@@ -1,27 +1,35 @@
-"""Agreements, program × registry: one file each in `config/agreements`, or an entry of an overlay."""
+"""Agreements, program × recipient: one file each in `config/agreements`, or an entry of an overlay.
 
+With `party = "registrar"` or `"host"` it is no registry's: `<program>.registrar` is for whichever registrar is found,
+`<program>.registrar-NAME` for the one with these `iana_ids`; `host` likewise, by `networks`.
+"""
+
+import ipaddress
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from notifier.catalog.model import Agreement, AnswerClock, Registry
+from notifier.catalog.agreement_times import read_batch, read_clock, read_daily, read_pace, read_polling
+from notifier.catalog.model import Agreement, Registry
 from notifier.catalog.reading import NO_TABLE, Fault, Table, a_day, a_list_of_texts, a_table, digest, read_toml
 from notifier.domain.calendar import Calendar
 from notifier.domain.epp import Measure
-from notifier.domain.program import Program, parse_wait
+from notifier.domain.program import Program
+from notifier.domain.rule import Recipient
 
 _MAILBOX = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+\Z")
 _URL = re.compile(r"https?://[^\s/@]+(/\S*)?\Z")
+_A_SECRET = (re.compile(r"[A-Za-z0-9_.-]+\Z"), "the name of a secret")
 _NEEDED: Mapping[str, Mapping[str, tuple[re.Pattern[str], str]]] = {
+    "api": {"url": (_URL, "an http(s) address"), "token": _A_SECRET},
+    "authority": {"delivery": (re.compile(r"(mail|post)\Z"), "one of mail, post")},
     "smtp": {"to": (_MAILBOX, "a mailbox")},
-    "webhook": {
-        "url": (_URL, "an http(s) address"),
-        "secret": (re.compile(r"[A-Za-z0-9_.-]+\Z"), "the name of a secret"),
-    },
+    "webform": {"form": (_URL, "an http(s) address")},
+    "webhook": {"url": (_URL, "an http(s) address"), "secret": _A_SECRET},
 }
-"""What the shipped adapters need in `[address]`; an adapter from outside checks its own."""
+"""What the shipped adapters need in `[address]`; the rest each adapter checks itself when it is built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,13 @@ class Ground:
     registries: Mapping[str, Registry]
     calendars: Mapping[str, Calendar]
     adapters: Collection[str] | None
+
+
+def channel_faults(agreement_id: str, adapter: str, address: Mapping[str, Any]) -> list[Fault]:
+    """What a shipped adapter misses in an address; the rest says the adapter itself when it is built."""
+    faults: list[Fault] = []
+    _channel(Table(agreement_id, {"adapter": adapter, "address": address}, faults), None, for_anybody=False)
+    return faults
 
 
 def read_agreement_files(folder: Path, faults: list[Fault]) -> dict[str, tuple[str, Mapping[str, Any]]]:
@@ -47,24 +62,33 @@ def read_agreement_files(folder: Path, faults: list[Fault]) -> dict[str, tuple[s
 def parse_agreement(table: Table, agreement_id: str, ground: Ground) -> Agreement | None:
     """One agreement, or None and its faults. `agreement_id` must be `<program>.<registry>`."""
     before = len(table.faults)
-    program_id, registry_id = table.text("program"), table.text("registry")
+    program_id, party = table.text("program"), table.get("party", _a_party, "registrar or host", Recipient.REGISTRY)
+    named = party is Recipient.REGISTRY
+    registry_id = table.text("registry") if named else agreement_id.partition(".")[2]
     program, registry = ground.programs.get(program_id), ground.registries.get(registry_id)
     if program_id and program is None:
         table.fault("program", f"{program_id} is no program", f"one of {', '.join(sorted(ground.programs))}")
-    if registry_id and registry is None:
+    if named and registry_id and registry is None:
         table.fault("registry", f"{registry_id} is no registry", "the id of a registry in registries/tlds.csv")
     if program_id and registry_id and agreement_id != f"{program_id}.{registry_id}":
         table.fault("", f"is named {agreement_id}", f"the name {program_id}.{registry_id}")
+    iana_ids, networks = _only_one(table, party, registry_id)
     recipient, basis = table.text("recipient"), table.text("basis")
     sources = table.get("sources", a_list_of_texts, "a list of texts, each once") or ()
     as_of = table.get("as_of", a_day, "a TOML day")
-    tlds = _tlds(table, registry)
+    tlds = _tlds(table, registry) if named else frozenset()
     categories = _categories(table, program)
     measures = _measures(table.table("measures"), program)
     clocks = table.table("clocks")
-    acknowledge, decide = (_clock(clocks.table(key), ground.calendars) for key in ("acknowledge", "decide"))
+    acknowledge, decide = (read_clock(clocks.table(key), ground.calendars) for key in ("acknowledge", "decide"))
     clocks.nothing_else()
-    adapter, address = _channel(table, ground.adapters)
+    for_anybody = not named and not iana_ids and not networks
+    adapter, address = _channel(table, ground.adapters, for_anybody=for_anybody)
+    pace, polling = read_pace(table), read_polling(table)
+    batch, daily = read_batch(table, ground.calendars), read_daily(table, ground.calendars)
+    if daily is not None and for_anybody:
+        table.fault("digest", "is given where whoever is found is written to", "it where there is one recipient")
+    reminders = table.get("reminders", _a_flag, "true or false", False)
     table.nothing_else()
     if len(table.faults) > before or as_of is None or acknowledge is None or decide is None:
         return None
@@ -84,7 +108,48 @@ def parse_agreement(table: Table, agreement_id: str, ground: Ground) -> Agreemen
         acknowledge=acknowledge,
         decide=decide,
         digest=digest({**table.data, "tlds": tlds}),
+        pace=pace,
+        party=party or Recipient.REGISTRY,
+        iana_ids=iana_ids,
+        networks=networks,
+        reminders=bool(reminders),
+        polling=polling,
+        batch=batch,
+        daily=daily,
     )
+
+
+def _a_party(value: Any) -> Recipient | None:
+    return Recipient(value) if value in ("registrar", "host") else None
+
+
+def _a_flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _only_one(
+    table: Table, party: Recipient | None, name: str
+) -> tuple[frozenset[str], tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]]:
+    """By what a single registrar or host is known again; nothing for a registry, and for whoever is found."""
+    if party is None or party is Recipient.REGISTRY or name == party:
+        return frozenset(), ()
+    if not re.fullmatch(rf"{party}-[a-z0-9][a-z0-9-]{{0,40}}", name):
+        table.fault("", f"is named for {name}", f"<program>.{party}, or <program>.{party}-NAME")
+    if party is Recipient.REGISTRAR:
+        return frozenset(table.get("iana_ids", _iana_ids, "a list of IANA registrar ids, as texts") or ()), ()
+    return frozenset(), table.get("networks", _networks, "a list of networks in CIDR form") or ()
+
+
+def _iana_ids(value: Any) -> tuple[str, ...] | None:
+    ids = a_list_of_texts(value)
+    return ids if ids and all(text.isascii() and text.isdigit() for text in ids) else None
+
+
+def _networks(value: Any) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] | None:
+    try:
+        return tuple(ipaddress.ip_network(text) for text in a_list_of_texts(value) or ()) or None
+    except ValueError:
+        return None
 
 
 def _tlds(table: Table, registry: Registry | None) -> frozenset[str]:
@@ -124,27 +189,27 @@ def _measures(table: Table, program: Program | None) -> dict[Measure, str]:
     return found
 
 
-def _clock(table: Table, calendars: Mapping[str, Calendar]) -> AnswerClock | None:
-    wait = table.get("within", parse_wait, "a duration such as 72h, or {working_days, calendar}")
-    commitment = table.get("commitment", lambda v: v if v in ("none", "agreed") else None, "one of none, agreed")
-    table.nothing_else()
-    if wait is not None and wait.working_days and wait.calendar not in calendars:
-        table.fault("within", f"there is no calendar {wait.calendar}", f"one of {', '.join(sorted(calendars))}")
-    return None if wait is None or commitment is None else AnswerClock(wait, commitment)
+def _channel(
+    table: Table, adapters: Collection[str] | None, *, for_anybody: bool
+) -> tuple[str | None, Mapping[str, Any]]:
+    """Adapter and address go together: one alone is a notice that goes nowhere, or to nobody knows whom.
 
-
-def _channel(table: Table, adapters: Collection[str] | None) -> tuple[str | None, Mapping[str, Any]]:
-    """Adapter and address go together: one alone is a notice that goes nowhere, or to nobody knows whom."""
+    Whoever is found is written to by mail, at the address that was found and at no other.
+    """
     adapter = table.text("adapter") if "adapter" in table.data else ""
     address = table.get("address", a_table, "a table [address]", NO_TABLE) or NO_TABLE
     known = sorted(adapters or _NEEDED)
     if adapter and adapters is not None and adapter not in adapters:
         table.fault("adapter", f"{adapter} is no adapter", f"one of {', '.join(known)}")
-    if adapter and not address:
+    if for_anybody and adapter not in ("", "smtp"):
+        table.fault("adapter", f"is {adapter}", "smtp: whoever is found is reached by mail")
+    if for_anybody and {"to", "cc"} & address.keys():
+        table.fault("address.to", "is given", "no mailbox: the notice goes to the one that is found")
+    if adapter and not address and not for_anybody:
         table.fault("address", "is missing", f"the address that {adapter} writes to")
     if address and not adapter:
         table.fault("adapter", "is missing beside an address", f"one of {', '.join(known)}")
-    for key, (pattern, expected) in _NEEDED.get(adapter, {}).items() if address else ():
+    for key, (pattern, expected) in _NEEDED.get(adapter, {}).items() if address and not for_anybody else ():
         value = address.get(key)
         if not isinstance(value, str) or not pattern.match(value):
             table.fault(f"address.{key}", f"is {value!r}" if key in address else "is missing", expected)

@@ -1,16 +1,24 @@
 """Loads the whole configuration folder, or says everything that is wrong with it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlsplit
 
+from notifier.adapter import Waits
 from notifier.catalog.agreements import Ground, parse_agreement, read_agreement_files
-from notifier.catalog.model import Agreement, Catalog
+from notifier.catalog.model import Agreement, Catalog, Registry
 from notifier.catalog.overlay import Overlay, parse_overlay
-from notifier.catalog.reading import ConfigFaults, Fault, Table, digest, read_toml
+from notifier.catalog.programs import read_events, read_program, read_programs, unknown_programs
+from notifier.catalog.reading import ConfigFaults, Fault, Table, read_toml
 from notifier.catalog.registries import read_registries, registry_of
+from notifier.catalog.safety import read_thresholds
+from notifier.domain.blast import Thresholds
 from notifier.domain.calendar import Calendar, parse_calendar
-from notifier.domain.program import Program, parse_program
+from notifier.domain.names import Suffixes
+from notifier.domain.program import Program
+from notifier.domain.safety import TargetLists
 from notifier.suffixes import load_suffixes
 from notifier.targetlists import load_lists
 
@@ -44,6 +52,32 @@ def check(
     return sorted(set(_load(folder, overlay, own_names, adapters)[1]))
 
 
+def program_of(file: Path, known: Catalog) -> Program:
+    """A program's file before it is adopted, held against what is configured. Raises ConfigFaults with every fault."""
+    faults: list[Fault] = []
+    program = read_program(file, file.name, known.calendars, faults)
+    if program is not None:
+        faults += unknown_programs(program, file.name, {*known.programs, program.id})
+        faults += _against_agreements(program, file.name, known)
+    if program is None or faults:
+        raise ConfigFaults(faults)
+    return program
+
+
+def _against_agreements(program: Program, file: str, known: Catalog) -> Iterator[Fault]:
+    """What agreements of the program ask for and it no longer has."""
+    for agreement in known.agreements.values():
+        if agreement.program != program.id:
+            continue
+        for measure in sorted(set(agreement.measures) - program.measures):
+            yield Fault(file, "measures", f"lack {measure}", f"what the agreement {agreement.id} has")
+        if program.category not in agreement.categories:
+            categories = ", ".join(sorted(agreement.categories))
+            yield Fault(
+                file, "category", f"is {program.category}", f"one of the agreement {agreement.id}: {categories}"
+            )
+
+
 def _load(
     folder: Path, source: OverlaySource, own_names: Collection[str], adapters: Collection[str] | None
 ) -> tuple[Catalog, list[Fault]]:
@@ -60,9 +94,12 @@ def _load(
         for f in list_faults
     ]
     calendars = _calendars(folder, faults)
-    programs = _programs(folder, calendars, faults)
+    programs = read_programs(folder, calendars, faults)
+    events = read_events(folder, programs, faults)
     registries = read_registries(folder, faults)
     by_tld = registry_of(registries, faults)
+    suffixes = load_suffixes()
+    lists = _with_rdap_hosts(lists, registries, suffixes)
     overlay = _overlay(source, by_tld.keys(), faults)
     if overlay is not None:
         registries = {key: overlay.registry(registry) for key, registry in registries.items()}
@@ -72,15 +109,30 @@ def _load(
         registries=registries,
         agreements=agreements,
         calendars=calendars,
-        suffixes=load_suffixes(),
+        events=events,
+        suffixes=suffixes,
         lists=lists,
+        # Missing thresholds are a fault, and a faulty catalog is thrown away.
+        thresholds=cast(Thresholds, read_thresholds(folder, faults)),
         registry_of=by_tld,
         overlay=overlay.id if overlay else None,
         name_servers=overlay.name_servers(by_tld.keys()) if overlay else None,
         site=overlay.site if overlay else None,
         relay=overlay.smtp if overlay else None,
+        survey=overlay.survey if overlay else None,
+        rdap_networks=overlay.networks if overlay else None,
+        waits=overlay.waits if overlay else Waits(),
     )
     return catalog, faults
+
+
+def _with_rdap_hosts(lists: TargetLists, registries: Mapping[str, Registry], suffixes: Suffixes) -> TargetLists:
+    """The lists with every name under which a registry of the catalog answers as protected."""
+    hosts = {urlsplit(base).hostname or "" for registry in registries.values() for base in registry.rdap.values()}
+    names = {suffixes.icann_registrable(host) or host for host in hosts if "." in host}
+    found = {name: "rdap_host" for name in sorted(names) if name not in lists.protected}
+    versions = {**lists.versions, "registries": "registries/tlds.csv"}
+    return replace(lists, protected={**found, **lists.protected}, versions=versions)
 
 
 def _calendars(folder: Path, faults: list[Fault]) -> dict[str, Calendar]:
@@ -94,27 +146,6 @@ def _calendars(folder: Path, faults: list[Fault]) -> dict[str, Calendar]:
             faults.append(Fault(file, "id", f"is {calendar.id}", f"{path.stem}, as the file is named"))
         elif calendar is not None:
             found[calendar.id] = calendar
-    return found
-
-
-def _programs(folder: Path, calendars: Mapping[str, Calendar], faults: list[Fault]) -> dict[str, Program]:
-    found: dict[str, Program] = {}
-    for path in sorted((folder / "programs").glob("*.toml")):
-        file = f"programs/{path.name}"
-        data = read_toml(path, file, faults)
-        program, wrong = parse_program(data, digest(data)) if data is not None else (None, [])
-        faults += [Fault(file, *fault) for fault in wrong]
-        if program is None:
-            continue
-        if program.id != path.stem:
-            faults.append(Fault(file, "id", f"is {program.id}", f"{path.stem}, as the file is named"))
-        for number, step in enumerate(program.ladder):
-            if step.window.working_days and step.window.calendar not in calendars:
-                what = f"there is no calendar {step.window.calendar}"
-                faults.append(Fault(file, f"ladder[{number}].window", what, f"one of {', '.join(sorted(calendars))}"))
-        found[program.id] = program
-    if not found and not any(f.file.startswith("programs/") for f in faults):
-        faults.append(Fault("programs", "", "has no program", "at least one file <program>.toml"))
     return found
 
 

@@ -1,15 +1,23 @@
 """What the catalog holds: who the registries are, what was agreed with them, and what is loaded beside it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Literal
 
-from notifier.adapter import AgreementChannel
+from notifier.adapter import AgreementChannel, Waits
+from notifier.catalog.reading import digest
+from notifier.domain.blast import Thresholds
 from notifier.domain.calendar import Calendar, Wait
 from notifier.domain.epp import Measure
+from notifier.domain.live_events import LiveEvent
+from notifier.domain.moments import Moments
 from notifier.domain.names import Suffixes
+from notifier.domain.pace import Pace
+from notifier.domain.polling import Polling
 from notifier.domain.program import Program
+from notifier.domain.rule import Recipient
 from notifier.domain.safety import TargetLists
 
 Commitment = Literal["none", "agreed"]
@@ -52,11 +60,15 @@ class AnswerClock:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What a program and a registry agreed. Whether it is armed is not here: that is two admins' act.
+    """What a program and a recipient agreed. Whether it is armed is not here: that is two admins' act.
 
+    `registry` is the recipient's id: a registry's, or that of a registrar or host, as `party` says. Of these one
+    agreement may be for anybody that is found (`registrar`, `host`); one for a single party names it by its IANA ids or
+    its networks, and goes before.
     `adapter` None: no channel is known, so nothing can be sent. `tlds`: the top-level domains it speaks of.
-    `measures`: the recipient's own word for each measure it takes. `digest` covers channel and scope, so that a
-    changed agreement is no longer the one that was armed.
+    `measures`: the recipient's own word for each measure it takes. `batch`: when requests leave, None: at once.
+    `daily`: when it gets a list of what is open in place of reminders (the key `digest` of its file). `digest` covers
+    channel and scope, so that a changed agreement is no longer the one that was armed.
     """
 
     id: str
@@ -74,11 +86,26 @@ class Agreement:
     acknowledge: AnswerClock
     decide: AnswerClock
     digest: str
+    pace: Pace = field(default_factory=Pace)
+    party: Recipient = Recipient.REGISTRY
+    iana_ids: frozenset[str] = frozenset()
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    reminders: bool = False
+    polling: Polling = field(default_factory=Polling)
+    batch: Moments | None = None
+    daily: Moments | None = None
+
+    @property
+    def for_anybody(self) -> bool:
+        """Whether it is for whoever a look-up finds, so that its notices go where that one is reached."""
+        return self.party is not Recipient.REGISTRY and not self.iana_ids and not self.networks
 
     @property
     def recipient_address(self) -> str:
-        """The mailbox or URL that a notice is addressed to; empty without one."""
-        return str(self.address.get("to") or self.address.get("url") or "")
+        """The mailbox, URL, form or postal address that a notice is addressed to; empty without one."""
+        address = self.address
+        place = address.get("to") or address.get("url") or address.get("form")
+        return str(place or ", ".join(map(str, address.get("postal") or ())))
 
     @property
     def channel(self) -> AgreementChannel | None:
@@ -87,13 +114,35 @@ class Agreement:
             return None
         return AgreementChannel(self.id, self.adapter, self.address, self.recipient_name, self.measures)
 
+    @property
+    def channel_digest(self) -> str:
+        """Of adapter and address alone."""
+        return digest({"adapter": self.adapter, "address": self.address})
+
+    def with_channel(self, adapter: str, address: Mapping[str, Any], version: int) -> "Agreement":
+        """The same with another channel. Its digest is another one, also where a later version repeats an earlier."""
+        made = replace(self, adapter=adapter, address=address)
+        whole = {"file": self.digest, "channel": made.channel_digest, "version": version}
+        return replace(made, digest=digest(whole))
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyPlaces:
+    """Who is asked how much hangs on a name, URLs with `{name}` in them; None: nobody."""
+
+    certificates: str | None = None
+    dependents: str | None = None
+    popularity: str | None = None
+    resolver: tuple[str, int] | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """Everything that is configured, checked and frozen.
 
     `overlay` is the id of the overlay that replaced every channel, RDAP base and name server, None without one.
-    `name_servers`, `site` and `relay` come from it alone, each as (host, port).
+    `name_servers`, `site` and `relay` come from it alone, each as (host, port), and so do `survey` and `rdap_networks`,
+    where addresses are asked about, and other `waits` than the usual.
     """
 
     programs: Mapping[str, Program]
@@ -102,21 +151,46 @@ class Catalog:
     calendars: Mapping[str, Calendar]
     suffixes: Suffixes
     lists: TargetLists
+    thresholds: Thresholds
     registry_of: Mapping[str, str]
+    events: Mapping[str, LiveEvent] = field(default_factory=dict)
     overlay: str | None = None
     name_servers: Mapping[str, Sequence[tuple[str, int]]] | None = None
     site: tuple[str, int] | None = None
     relay: tuple[str, int] | None = None
+    survey: SurveyPlaces | None = None
+    rdap_networks: str | None = None
+    waits: Waits = field(default_factory=Waits)
 
     def registry_for(self, tld: str) -> Registry | None:
         """Who operates a top-level domain (A-label); None when nobody is known to."""
         registry_id = self.registry_of.get(tld)
         return None if registry_id is None else self.registries[registry_id]
 
+    def events_of(self, program_id: str) -> tuple[LiveEvent, ...]:
+        """The live events registered for a program, in the order in which they begin."""
+        found = (event for event in self.events.values() if event.program == program_id)
+        return tuple(sorted(found, key=lambda event: (event.starts, event.id)))
+
     def agreement_for(self, program_id: str, registry_id: str, tld: str) -> Agreement | None:
         """The agreement that speaks of names under `tld`; None when there is none, or it leaves `tld` out."""
         agreement = self.agreements.get(f"{program_id}.{registry_id}")
         return agreement if agreement is not None and tld in agreement.tlds else None
+
+    def agreement_with(
+        self,
+        program_id: str,
+        party: Recipient,
+        iana_id: str | None = None,
+        addresses: Sequence[IPv4Address | IPv6Address] = (),
+    ) -> Agreement | None:
+        """A registrar's or host's: one that names it goes before the one for anybody; None when there is neither."""
+        ours = [a for a in self.agreements.values() if a.program == program_id and a.party is party]
+        for agreement in ours:
+            at_home = bool(addresses) and all(any(ip in net for net in agreement.networks) for ip in addresses)
+            if iana_id in agreement.iana_ids or at_home:
+                return agreement
+        return next((agreement for agreement in ours if agreement.for_anybody), None)
 
     def rdap_base(self, tld: str) -> str | None:
         """The registry's RDAP base, ending in a slash; None when it has none, or an overlay names none."""

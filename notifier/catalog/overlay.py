@@ -6,10 +6,18 @@ Fail closed: what the overlay does not name has no RDAP base, no server and no c
 id = "sandbox"
 site = "127.0.0.1:8002"      # where pages are looked for
 smtp = "127.0.0.1:2525"      # the relay that takes our mail
+rdap_networks = "http://127.0.0.1:8001/rdap/"   # where addresses are asked about
 [rdap]
 "*" = "http://127.0.0.1:8001/rdap/"   # every top-level domain, or one by name
 [dns]
 "*" = "127.0.0.1:5353"
+[survey]                     # who is asked how much hangs on a name; what is missing is not measured
+certificates = "http://127.0.0.1:8001/survey/certificates/{name}"
+dependents = "http://127.0.0.1:8001/survey/dependents/{name}"
+popularity = "http://127.0.0.1:8001/survey/popularity/{name}"
+resolver = "127.0.0.1:5354"
+[waits]                      # how patient channels are with servers on this machine: seconds, see `adapter.Waits`
+final = 600
 [agreements."opioids.verisign"]       # adapter and address; for a pair that is not in the folder, all its keys
 adapter = "smtp"
 address = { to = "abuse@verisign.sandbox.test" }
@@ -18,10 +26,11 @@ address = { to = "abuse@verisign.sandbox.test" }
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from notifier.catalog.model import Registry
+from notifier.adapter import Waits
+from notifier.catalog.model import Registry, SurveyPlaces
 from notifier.catalog.reading import Fault, Table, digest
 from notifier.catalog.registries import is_base
 
@@ -30,6 +39,7 @@ _ID = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
 _ENDPOINT = re.compile(r"(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})\Z")
 
 Endpoint = tuple[str, int]
+_TEMPLATE = re.compile(r"https?://[^\s{}]+\{name\}[^\s{}]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,9 @@ class Overlay:
     agreements: Mapping[str, Mapping[str, Any]]
     site: Endpoint | None
     smtp: Endpoint | None
+    survey: SurveyPlaces
+    networks: str | None
+    waits: Waits
 
     def registry(self, registry: Registry) -> Registry:
         """The registry without any address of its own, and with the overlay's RDAP base where it names one."""
@@ -73,10 +86,13 @@ def parse_overlay(data: Mapping[str, Any], file: str, tlds: Collection[str], fau
     servers = {tld: server for tld in _named(dns, tlds) if (server := dns.get(tld, endpoint, _HOST_PORT))}
     parties = table.table("agreements", required=False)
     agreements = {key: parties.table(key).data for key in parties.data}
+    survey = _survey(table.table("survey", required=False))
+    networks = table.get("rdap_networks", _base, "a base URL that ends in a slash", "") or None
+    waits = _waits(table.table("waits", required=False))
     table.nothing_else()
     if len(faults) > before:
         return None
-    return Overlay(overlay_id, file, bases, servers, agreements, site, smtp)
+    return Overlay(overlay_id, file, bases, servers, agreements, site, smtp, survey, networks, waits)
 
 
 _HOST_PORT = "host:port, an IPv6 host in brackets"
@@ -88,6 +104,32 @@ def endpoint(value: Any) -> Endpoint | None:
     if match is None or not 1 <= int(match[3]) <= 65535:
         return None
     return match[1] or match[2], int(match[3])
+
+
+def _survey(table: Table) -> SurveyPlaces:
+    def url(key: str) -> str | None:
+        return table.get(key, _template, "a URL with {name} in it", "") or None
+
+    found = SurveyPlaces(
+        url("certificates"), url("dependents"), url("popularity"), _optional_endpoint(table, "resolver")
+    )
+    table.nothing_else()
+    return found
+
+
+def _waits(table: Table) -> Waits:
+    usual = asdict(Waits())
+    read = {key: table.get(key, _seconds, "seconds, over 0", usual[key]) for key in usual}
+    table.nothing_else()
+    return Waits(**{key: value or usual[key] for key, value in read.items()})
+
+
+def _seconds(value: Any) -> float | None:
+    return float(value) if type(value) in (int, float) and 0 < value < 3600 else None
+
+
+def _template(value: Any) -> str | None:
+    return value if isinstance(value, str) and _TEMPLATE.match(value) else None
 
 
 def _optional_endpoint(table: Table, key: str) -> Endpoint | None:

@@ -20,6 +20,7 @@ def verify(
     checkpoint: Annotated[
         Path | None, typer.Option("--checkpoint", exists=True, dir_okay=False, help="A checkpoint kept elsewhere.")
     ] = None,
+    files: Annotated[bool, typer.Option("--files/--no-files", help="Read every file of evidence too.")] = True,
     config: Config = None,
 ) -> None:
     """Exit 0 if everything holds, 1 if something was tampered with (it is named), 3 if the sealer is behind."""
@@ -35,6 +36,7 @@ def verify(
                     keys.open_verifier(state / bootstrap.KEYS),
                     datetime.now(UTC),
                     elsewhere=checkpoint,
+                    files=house.ctx.blobs if files else None,
                 )
         for fault in report.faults:
             print(fault)

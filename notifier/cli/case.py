@@ -2,18 +2,16 @@
 
 import json
 import sys
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from notifier.cli.session import Config, Token, fail, opened, run, who_acts
+from notifier.cli.session import Config, Token, acting, fail
+from notifier.cli.showing import bare_table
 from notifier.domain.hostile import defang
-from notifier.services import reading, review
+from notifier.services import links, reading, review
 from notifier.services.access import Principal
 from notifier.services.context import Context
 from notifier.services.reading import CaseFilter
@@ -22,14 +20,6 @@ app = typer.Typer(no_args_is_help=True, help="Cases: list, show, approve, reject
 
 CaseName = Annotated[str, typer.Argument(metavar="CASE", help="Reference (TN-2026-000001), id, or the case's domain.")]
 Reason = Annotated[str, typer.Option("--reason", prompt=True, help="Why; kept for ever.")]
-
-
-def _acting(config: Any, token: str | None, work: Callable[[Context, Principal], Awaitable[None]]) -> None:
-    async def open_and_work() -> None:
-        async with opened(config) as house:
-            await work(house.ctx, await who_acts(house, token))
-
-    run(open_and_work())
 
 
 @app.command("list")
@@ -50,11 +40,7 @@ def list_cases(
             for item in page.items:
                 print(json.dumps(dict(item), default=str, ensure_ascii=False))
             return
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-        table.add_column("case", no_wrap=True)
-        table.add_column("domain", overflow="fold")
-        for column in ("program", "state", "observed", "outcome"):
-            table.add_column(column, overflow="fold")
+        table = bare_table("case", "domain", "program", "state", "observed", "outcome")
         for item in page.items:
             keys = ("reference", "target", "program", "state", "observed", "outcome")
             table.add_row(*(escape(str(item[key] or "")) for key in keys))
@@ -62,7 +48,7 @@ def list_cases(
         if page.next_cursor:
             print(f"more than {limit}; narrow the list or raise --limit", file=sys.stderr)
 
-    _acting(config, token, work)
+    acting(config, token, work)
 
 
 @app.command()
@@ -85,7 +71,7 @@ def show(
         if shown:
             _print_preview(shown)
 
-    _acting(config, token, work)
+    acting(config, token, work)
 
 
 def _print_case(found: dict[str, Any]) -> None:
@@ -96,6 +82,7 @@ def _print_case(found: dict[str, Any]) -> None:
         "state",
         "review_reason",
         "safety",
+        "why",
         "registry",
         "agreement",
         "measure",
@@ -104,6 +91,9 @@ def _print_case(found: dict[str, Any]) -> None:
         "outcome",
     ):
         console.print(f"  {key}: {escape(str(found[key] or '-'))}")
+    for signal in found["signals"]:
+        line = f"{signal['name']} = {signal['value']}  [{signal['weight']}]  {signal['source']}"
+        console.print(f"  signal: {line}", markup=False)
     for part in ("notices", "claims", "tasks", "alarms"):
         for item in found[part]:
             words = (
@@ -121,7 +111,7 @@ def _print_preview(shown: review.Preview) -> None:
         console.print(f"  [{finding.result}] {finding.rule}: {finding.why}{mend}", markup=False)
     for draft in shown.drafts:
         console.rule()
-        console.print(escape(defang(draft.content.text)))
+        console.print(escape(defang(links.masked(draft.content.text))))
     for line in (*shown.blockers, *shown.cautions):
         console.print(f"  ! {escape(line)}")
     console.print(f"digest {shown.digest}")
@@ -149,7 +139,7 @@ def approve(
         done = await review.approve(ctx, who, case_id, named, note, via="cli")
         print(f"{done.reference} is {done.state}")
 
-    _acting(config, token, work)
+    acting(config, token, work)
 
 
 @app.command()
@@ -160,7 +150,7 @@ def reject(case: CaseName, reason: Reason, token: Token = None, config: Config =
         done = await review.reject(ctx, who, await reading.case_of_reference(ctx, who, case), reason, via="cli")
         print(f"{done.reference} is {done.state}")
 
-    _acting(config, token, work)
+    acting(config, token, work)
 
 
 @app.command()
@@ -171,4 +161,4 @@ def withdraw(case: CaseName, reason: Reason, token: Token = None, config: Config
         done = await review.withdraw(ctx, who, await reading.case_of_reference(ctx, who, case), reason, via="cli")
         print(f"{done.reference} is {done.state}")
 
-    _acting(config, token, work)
+    acting(config, token, work)

@@ -2,7 +2,23 @@
 
 import typer
 
-from notifier.cli import audit, case, people, running, submit
+from notifier.cli import (
+    agreement,
+    appeal,
+    audit,
+    case,
+    deconfliction,
+    inbound,
+    names,
+    people,
+    program,
+    running,
+    sample,
+    stats,
+    submit,
+    survey,
+    task,
+)
 from notifier.cli.demo import demo
 
 app = typer.Typer(
@@ -17,10 +33,21 @@ app.command("sandbox")(running.sandbox)
 app.command("migrate")(running.migrate)
 app.command("check-config")(running.check_config)
 app.command("submit")(submit.submit)
+app.command("names")(names.names)
+app.command("report")(stats.report)
+app.add_typer(stats.app, name="stats")
 app.add_typer(people.user, name="user")
 app.add_typer(people.token, name="token")
 app.add_typer(case.app, name="case")
+app.add_typer(task.app, name="task")
+app.add_typer(agreement.app, name="agreement")
 app.add_typer(audit.app, name="audit")
+app.add_typer(appeal.app, name="appeal")
+app.add_typer(deconfliction.app, name="deconfliction")
+app.add_typer(inbound.app, name="inbound")
+app.add_typer(program.app, name="program")
+app.add_typer(sample.app, name="sample")
+app.add_typer(survey.app, name="survey")
 
 if __name__ == "__main__":
     app()

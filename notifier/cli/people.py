@@ -47,6 +47,9 @@ def token_add(
     program: Annotated[list[str] | None, typer.Option("--program", help="Only this program; may be repeated.")] = None,
     days: Annotated[int | None, typer.Option("--days", min=1, max=3650, help="Expires after so many days.")] = None,
     service: Annotated[bool, typer.Option("--service", help="For a program, not a person: may not decide.")] = False,
+    permission: Annotated[
+        list[str] | None, typer.Option("--permission", help="Beside the role, such as deconflict; no role implies it.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help='Print {"token": ...}.')] = False,
     config: Config = None,
 ) -> None:
@@ -65,6 +68,7 @@ def token_add(
                 programs=program,
                 service=service,
                 expires_at=now + timedelta(days=days) if days else None,
+                permissions=permission or (),
             )
         print(json.dumps({"token": made.token}) if as_json else made.token)
 

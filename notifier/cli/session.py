@@ -3,7 +3,7 @@
 import asyncio
 import getpass
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -16,6 +16,7 @@ from notifier.catalog import ConfigFaults
 from notifier.errors import NotifierError
 from notifier.services import access
 from notifier.services.access import Principal
+from notifier.services.context import Context
 from notifier.settings import Settings, load_settings
 from notifier.store.audit import FAILURES
 
@@ -72,6 +73,16 @@ async def who_acts(house: House, token: str | None) -> Principal:
     if token is None:
         fail("this needs --token or NOTIFIER_TOKEN (see: notifier token add --help)")
     return await access.authenticate(house.ctx.db, token)
+
+
+def acting(config: Path | None, token: str | None, work: Callable[[Context, Principal], Awaitable[None]]) -> None:
+    """Run what a person does with their token, over the open house."""
+
+    async def open_and_work() -> None:
+        async with opened(config) as house:
+            await work(house.ctx, await who_acts(house, token))
+
+    run(open_and_work())
 
 
 def local_user() -> str:

@@ -17,12 +17,13 @@ from rich.table import Table
 from notifier import bootstrap
 from notifier.cli.session import Config, Token, local_user, opened, run, settings_of, who_acts
 from notifier.domain import sheet
+from notifier.domain.policy import Finding
 from notifier.domain.sheet import Batch, Row
 from notifier.errors import Invalid
-from notifier.services import access, intake
+from notifier.services import access, submitted
 from notifier.services.access import Principal
 from notifier.services.batch import RowResult, submit_batch
-from notifier.services.intake import Submitted
+from notifier.services.submitted import Submitted
 
 _TYPES = {
     ".csv": "text/csv",
@@ -54,6 +55,8 @@ async def _submit(
     file: Path, program: str | None, dry_run: bool, as_json: bool, token: str | None, config: Path | None
 ) -> list[RowResult]:
     batch = _read(file, program)
+    for theirs, ours in batch.read_as:
+        print(f"column {theirs} is read as {ours}", file=sys.stderr)
     if batch.ignored_columns:
         print(f"ignored columns: {', '.join(batch.ignored_columns)}", file=sys.stderr)
     printed = _Printer(as_json)
@@ -90,8 +93,8 @@ def _dry(batch: Batch, config: Path | None, done: Any) -> list[RowResult]:
 
 def _dry_row(catalog: Any, who: Principal, row: Row, now: datetime) -> Submitted:
     if row.raw is None:
-        return intake.refused(None, Invalid(row.fault or "the row cannot be read", code="malformed"))
-    return intake.dry_run(catalog, who, row.raw, now)
+        return submitted.refused(None, Invalid(row.fault or "the row cannot be read", code="malformed"))
+    return submitted.dry_run(catalog, who, row.raw, now)
 
 
 class _Printer:
@@ -122,13 +125,18 @@ def row_json(row: RowResult) -> dict[str, Any]:
         "code": r.code,
         "safety": r.safety,
         "state": r.state,
-        "findings": [{**asdict(f), "result": str(f.result)} for f in r.findings],
+        "findings": [_finding(f) for f in r.findings],
         "case_id": r.case_id,
         "duplicate_of": r.duplicate_of,
         "warnings": list(r.warnings),
         "report_id": r.report_id,
         "detail": r.detail,
     }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    again = finding.again_at.isoformat() if finding.again_at else None
+    return {**asdict(finding), "result": str(finding.result), "again_at": again}
 
 
 def _progress(as_json: bool) -> Progress:

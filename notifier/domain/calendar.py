@@ -99,6 +99,9 @@ def parse_calendar(data: Mapping[str, Any]) -> tuple[Calendar | None, list[Fault
     holidays = _days(data, "holidays", faults)
     if len(set(holidays)) != len(holidays):
         faults.append(("holidays", "lists a day twice", "each day once"))
+    weekend = [str(day) for day in holidays if day.weekday() >= _SATURDAY]
+    if weekend:  # it changes nothing, and the observed day was most likely meant
+        faults.append(("holidays", f"lists {', '.join(weekend[:3])}, on a weekend", "the day on which it is observed"))
     if len(covers) == 2 and any(not covers[0] <= day <= covers[1] for day in holidays):
         faults.append(("holidays", "lists a day outside `covers`", "days inside"))
     if faults:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from notifier.domain import evidence as ev
-from notifier.domain import rules
+from notifier.domain import rules, sampling
+from notifier.domain.checks_conflicts import lawful_judgments, sentences
 from notifier.domain.facts import Finding, Hearing, failed, page_of, passed, same, unknown
 from notifier.domain.measures import wilson
 from notifier.domain.report import Work
@@ -38,17 +39,41 @@ def sample_result(rule: rules.Pervasive, on: Hearing) -> SampleResult | None:
     verdicts: dict[str, bool] = {}
     used: list[str] = []
     for key, sample in on.evidence(ev.Sample):
-        if sample.method == "chosen" or (sample.drawn_at is not None and not on.past(sample.drawn_at)):
+        if _objection(sample, rule, on):
             continue
         used.append(key)
         for item in filter(lambda item: on.on_target(item.url), sample.items):
             page = page_of(item.url)
-            verdicts[page] = verdicts.get(page, True) and _agreed(item, rule.reviewers)
+            agreed = _agreed(item, rule.reviewers) and (item.work is not None or not rule.identified)
+            verdicts[page] = verdicts.get(page, True) and agreed
     if not verdicts:
         return None
     infringing = sum(verdicts.values())
     low, high = wilson(infringing, len(verdicts), rule.confidence)
     return SampleResult(len(verdicts), infringing, low, high, low >= rule.solely_dedicated, tuple(used))
+
+
+def _objection(sample: ev.Sample, rule: rules.Pervasive, on: Hearing) -> str:
+    """Why a sample tells nothing of the whole site; empty if it does."""
+    if sample.method == "chosen":
+        return "the pages were picked by hand"
+    if sample.drawn_at is not None and not on.past(sample.drawn_at):
+        return "the draw is dated in the future"
+    if on.before_registration(sample.drawn_at):
+        return "it is not said that the pages were drawn since the present registration (drawn_at)"
+    drawn = list(dict.fromkeys(item.url for item in sample.items))
+    if sample.method == "census":
+        every = sample.population if sample.population is not None else len(set(sample.pages)) or None
+        if every is None:
+            return "a census says how many pages there are (population)"
+        return "" if every == len(drawn) else f"a census of {every} pages has {every} pages, not {len(drawn)}"
+    if rule.draw != "stated" and None in (sample.drawn_at, sample.population, sample.population_sha256):
+        return "the draw's day, and number and digest of the list drawn from, were not recorded"
+    if sample.pages:
+        return sampling.objection(
+            sample.seed, drawn, sample.pages, count=sample.population, sha256=sample.population_sha256
+        )
+    return "the list drawn from was not sent" if rule.draw == "verified" else ""
 
 
 def _agreed(item: ev.SampledPage, reviewers: int) -> bool:
@@ -82,13 +107,11 @@ def _pervasive(rule: rules.Pervasive, on: Hearing) -> Finding:
     result = sample_result(rule, on)
     draw = f"draw {rule.min_pages} or more pages by a recorded random seed, judged by {rule.reviewers} people"
     if result is None:
-        samples = [key for key, _ in on.evidence(ev.Sample)]
+        samples = on.evidence(ev.Sample)
         if samples:
+            whys = {_objection(sample, rule, on) or f"no page is of {on.facts.target}" for _, sample in samples}
             return failed(
-                rule,
-                "the sample was picked by hand or is not of this site: it proves no share",
-                draw,
-                samples,
+                rule, f"no sample proves a share: {'; '.join(sorted(whys))}", draw, [key for key, _ in samples]
             )
         return unknown(rule, "there is no sample", draw)
     if result.pages < rule.min_pages:
@@ -150,14 +173,15 @@ def _authorised(rule: rules.Authorised, on: Hearing) -> Finding:
 
 
 def _judgments_told(rule: rules.JudgmentsTold, on: Hearing) -> Finding:
-    lawful = [key for key, item in on.evidence(ev.CaseLaw) if item.held == "lawful"]
+    found = lawful_judgments(on)
+    lawful = [key for key, _ in found]
     ask = "state judgments: what courts said about this site, for and against, or that none is known"
     if not any(stated.judgments for stated in on.statements()):
         if lawful:
             return failed(rule, "a court found the site lawful, and the report is silent about it", ask, lawful)
         return unknown(rule, "no report says whether a court has judged the site", ask)
     weigh = "; one found the site lawful, and the reviewer must weigh it" if lawful else ""
-    return passed(rule, f"the report speaks about judgments{weigh}", lawful)
+    return passed(rule, f"the report speaks about judgments{weigh}", lawful, sentences(found))
 
 
 CHECKS: Mapping[type[Rule], Callable[[Any, Hearing], Finding]] = {

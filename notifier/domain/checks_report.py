@@ -1,55 +1,12 @@
-"""Checks every program shares: the target, what the submitter states, prior contact, captures at all."""
+"""Checks of the submitter's word: what is described, stated and explained, who was asked before, who else reports."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from notifier.domain import evidence as ev
 from notifier.domain import rules
-from notifier.domain.facts import Finding, Hearing, failed, in_words, passed, unknown
-from notifier.domain.rules import Recipient, Rule
-from notifier.domain.safety import Safety, Scope
-
-
-def _target_safe(rule: rules.TargetSafe, on: Hearing) -> Finding:
-    facts, name = on.facts, on.facts.target
-    if facts.safety is None:
-        return unknown(rule, f"the safety of {name} was not measured", "we measure it; nothing is asked of you")
-    if facts.safety is Safety.REFUSE:
-        return failed(rule, f"{name} is protected and may not be touched", "report another name, or ask its owner")
-    if facts.step is not Recipient.HOST and (facts.scope is not Scope.DOMAIN or facts.safety is Safety.REROUTE):
-        return failed(
-            rule,
-            f"{name} shares its domain with others, so the {facts.step} is not asked",
-            "ask the host or the owner",
-        )
-    second = "; a second reviewer is needed" if facts.safety is Safety.SECOND_REVIEW else ""
-    return passed(rule, f"{name} may be the subject of a notice to the {facts.step}{second}")
-
-
-def _not_already_down(rule: rules.NotAlreadyDown, on: Hearing) -> Finding:
-    if on.facts.registered is False:
-        return failed(rule, f"{on.facts.target} is not registered", "withdraw the report, or name another domain")
-    if on.facts.already_down:
-        return failed(rule, f"{on.facts.target} is down already", "withdraw the report; we cannot be credited for it")
-    if on.facts.already_down is None:
-        return unknown(
-            rule, f"no conclusive look at {on.facts.target} was had", "we look again; nothing is asked of you"
-        )
-    return passed(rule, f"{on.facts.target} is registered and delegated")
-
-
-def _not_compromised(rule: rules.NotCompromised, on: Hearing) -> Finding:
-    hacked = [key for key, capture in on.captures() if "compromised" in capture.shows]
-    checks = [stated.compromise_check.result for stated in on.statements() if stated.compromise_check]
-    if hacked or "compromised" in checks:
-        return failed(rule, "the site looks hacked", "tell its owner and host; a registry is not asked", hacked)
-    if "unsure" in checks or not checks:
-        return unknown(
-            rule,
-            "it was not settled whether the site is hacked",
-            "look at its age, root page and behaviour without a search referrer, and state compromise_check",
-        )
-    return passed(rule, "the submitter looked for signs of a hacked site and found none")
+from notifier.domain.facts import OURS, Finding, Hearing, failed, in_words, passed, unknown
+from notifier.domain.rules import Rule
 
 
 def _described(rule: rules.Described, on: Hearing) -> Finding:
@@ -111,6 +68,8 @@ def _human_reviewed(rule: rules.HumanReviewed, on: Hearing) -> Finding:
     past = [review.at for review in reviews if on.past(review.at)]
     if not past:
         return failed(rule, "the review is dated in the future", "state when the review ended")
+    if on.before_registration(max(past)):
+        return failed(rule, "the last review was made before the present registration", "review the site as it is now")
     if on.now - max(past) > rule.max_age:
         return failed(
             rule,
@@ -121,7 +80,7 @@ def _human_reviewed(rule: rules.HumanReviewed, on: Hearing) -> Finding:
 
 
 def _prior_contact(rule: rules.PriorContact, on: Hearing) -> Finding:
-    contacts = [(key, item) for key, item in on.evidence(ev.PriorContact) if on.past(item.contacted_at)]
+    contacts = asked_before(on)
     wrong: list[str] = []
     missing: list[str] = []
     used: list[str] = []
@@ -130,70 +89,71 @@ def _prior_contact(rule: rules.PriorContact, on: Hearing) -> Finding:
         used += [key for key, _ in asked]
         if not asked:
             missing.append(party)
-        elif not any(_settled_nothing(item, rule, on) for _, item in asked):
+        elif not _settled_nothing([item for _, item in asked], rule, on):
             wrong.append(party)
     if wrong:
         return failed(
             rule,
             f"the contact with the {' and the '.join(wrong)} is not over: it is too new, or they acted",
-            f"wait {rule.wait} for an answer; if they acted, add a capture taken since that shows it goes on",
+            f"wait {in_words(rule.wait)} for an answer; if they acted, add a capture taken since that shows it goes on",
             used,
+            again_at=max(min(i.contacted_at for _, i in contacts if i.party == party) + rule.wait for party in wrong),
         )
     if missing:
+        older = any(on.before_registration(item.contacted_at) for _, item in on.evidence(ev.PriorContact, ours=True))
+        since = " since the present registration" if older else ""
         return unknown(
             rule,
-            f"no contact with the {' and the '.join(missing)} is shown",
+            f"no contact with the {' and the '.join(missing)} is shown{since}",
             "ask them first, and add prior_contact with the time, address and answer",
         )
     return passed(rule, f"asked before, and it goes on: {', '.join(rule.parties)}", used)
 
 
-def _settled_nothing(contact: ev.PriorContact, rule: rules.PriorContact, on: Hearing) -> bool:
-    if contact.response == "acted":
-        acted = contact.responded_at or contact.contacted_at
-        return any(c.finding == "infringing" and c.captured_at > acted for _, c in on.captures())
-    if contact.response in ("declined", "undeliverable"):
-        return True
-    return on.now - contact.contacted_at >= rule.wait
+def asked_before(on: Hearing) -> list[tuple[str, ev.PriorContact]]:
+    """Contacts about this registration that have happened, our own notices among them: those are ours to count."""
+    return [
+        (key, item)
+        for key, item in on.evidence(ev.PriorContact, ours=True)
+        if on.past(item.contacted_at) and not on.before_registration(item.contacted_at)
+    ]
 
 
-def _on_target(rule: rules.OnTarget, on: Hearing) -> Finding:
-    captures = on.evidence(ev.Capture)
-    if not captures:
-        return unknown(rule, "there is no capture", f"capture pages of {on.facts.target}")
-    good = [key for key, capture in captures if not on.objection(capture)]
-    if not good:
-        why = "; ".join(sorted({on.objection(capture) for _, capture in captures}))
-        return failed(
-            rule,
-            f"no capture counts: {why}",
-            f"capture {on.facts.target} from a vantage that sees the pages",
-            [key for key, _ in captures],
+def _settled_nothing(contacts: list[ev.PriorContact], rule: rules.PriorContact, on: Hearing) -> bool:
+    acted = [item.responded_at or item.contacted_at for item in contacts if item.response == "acted"]
+    if acted:  # whatever was asked before or since, they did something: only a later look shows that it goes on
+        return any(
+            capture.captured_at > max(acted) and (capture.finding == "infringing" or capture.limb or capture.offers)
+            for _, capture in on.captures()
+            if capture.finding not in ("lawful", "unclear")
         )
-    return passed(rule, f"{len(good)} of {len(captures)} captures are of {on.facts.target}", good)
+    if any(item.response in ("declined", "undeliverable") for item in contacts):
+        return True
+    return any(on.now - item.contacted_at >= rule.wait for item in contacts)
 
 
-def _fresh(rule: rules.Fresh, on: Hearing) -> Finding:
-    captures = on.captures()
-    if not captures:
-        return unknown(rule, "there is no capture that counts", f"capture pages of {on.facts.target}")
-    key, newest = max(captures, key=lambda pair: pair[1].captured_at)
-    taken = f"the newest capture was taken {newest.captured_at:%Y-%m-%d %H:%M} UTC"
-    if on.now - newest.captured_at > rule.max_age:
-        return failed(rule, f"{taken}, over {in_words(rule.max_age)} ago", "capture the pages again", [key])
-    return passed(rule, taken, [key])
+def _corroborated(rule: rules.Corroborated, on: Hearing) -> Finding:
+    # Of another category is another matter, and two people of one organisation are one voice (C-109).
+    category = on.program.category
+    told = {
+        submission.organisation
+        for submission in on.facts.reports
+        if submission.category == category and submission.by != OURS
+    }
+    if not on.facts.reports:
+        return unknown(rule, "there is no report", "report what happens on the site")
+    count = f"{len(told)} organisations report it as {category}" if len(told) != 1 else f"one reports it as {category}"
+    if len(told) < rule.organisations:
+        return failed(rule, count, f"a report of {rule.organisations} different organisations is asked for")
+    return passed(rule, count)
 
 
 CHECKS: Mapping[type[Rule], Callable[[Any, Hearing], Finding]] = {
-    rules.TargetSafe: _target_safe,
-    rules.NotAlreadyDown: _not_already_down,
-    rules.NotCompromised: _not_compromised,
     rules.Described: _described,
     rules.Stated: _stated,
     rules.Explained: _explained,
     rules.LawsExplained: _laws_explained,
     rules.HumanReviewed: _human_reviewed,
     rules.PriorContact: _prior_contact,
-    rules.OnTarget: _on_target,
-    rules.Fresh: _fresh,
+    rules.Corroborated: _corroborated,
 }

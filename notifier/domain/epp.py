@@ -69,6 +69,9 @@ _RDAP_ONLY = (
 LOCK = frozenset({"server transfer prohibited", "server update prohibited", "server delete prohibited"})
 """What a registry lock sets; none of them touches the DNS."""
 
+CLIENT_LOCK = frozenset({"client transfer prohibited", "client update prohibited", "client delete prohibited"})
+"""The same by the sponsoring registrar, who may lift them (RFC 5731 §2.3)."""
+
 SERVER_HOLD, CLIENT_HOLD = "server hold", "client hold"
 HOLD = frozenset({SERVER_HOLD, CLIENT_HOLD})
 """Delegation must not be published (RFC 5731 §2.3). The status itself names who set it."""

@@ -1,43 +1,15 @@
-"""What can happen to a case, and the work that a step may ask for. `Case.apply` says what each event does."""
+"""What can happen to a case. `Case.apply` says what each event does."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
+from notifier.domain.ladder import Rung
 from notifier.domain.outcome import Verdict
+from notifier.domain.safety import Safety, Target
 
 Detail = Mapping[str, Any]
-
-
-class JobKind(StrEnum):
-    """The work a step may ask for; the queue and the timers use the same names."""
-
-    CHECK = "case.check"
-    DISPATCH = "case.dispatch"
-    OBSERVE = "case.observe"
-    CLOCK_ENDED = "case.clock_ended"
-    SEND = "notice.send"
-    READ_INBOUND = "inbound.read"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """Do `kind` for `ref` now."""
-
-    kind: JobKind
-    ref: str
-    priority: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Timer:
-    """Do `kind` for `ref` at `due_at` of business time."""
-
-    kind: JobKind
-    ref: str
-    due_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +30,77 @@ class ReportJoined:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceAdded:
-    """Evidence came after the report; its supplier may not approve."""
+    """Evidence came after the report; its supplier may not approve. `files` are digests of what came with it."""
 
     evidence_ids: tuple[str, ...]
     by: str
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportsArrived:
+    """Reports and evidence came over from another case, by a merge or because they did not belong there."""
+
+    from_case: str
+    report_ids: tuple[str, ...]
+    evidence_ids: tuple[str, ...]
+    parties: frozenset[str]
+    by: str
+    reason: str
+    merged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReportsLeft:
+    """Reports that do not belong went to another case with their evidence. `parties`: who is left."""
+
+    to_case: str
+    report_ids: tuple[str, ...]
+    evidence_ids: tuple[str, ...]
+    parties: frozenset[str]
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MergedInto:
+    """The case is the same matter as another, which goes on with its reports and evidence. `told`: notices that stand."""
+
+    case_id: str
+    reference: str
+    report_ids: tuple[str, ...]
+    evidence_ids: tuple[str, ...]
+    told: tuple[str, ...]
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UndoAsked:
+    """The case that this one was merged into was withdrawn, and so is what this one had asked for."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UndoNeedless:
+    """What was to be undone never left, so nobody was told and nobody has to be told otherwise."""
+
+    notice_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """The program's rules were evaluated over all evidence."""
+    """The program's rules were evaluated over all evidence.
+
+    `second_reasons`: what a second person must weigh. `program_digest`: of the rules that were asked.
+    """
 
     sufficient: bool
     failed: tuple[str, ...]
     unknown: tuple[str, ...]
+    second_reasons: tuple[str, ...] = ()
+    program_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +114,21 @@ class TargetObserved:
 
 
 @dataclass(frozen=True, slots=True)
+class Assessed:
+    """The safety of the target was looked into again. `target`: the case is about this host from now on.
+
+    `news`: names of signals that weigh more than in what was known before. `digest` is of the whole assessment.
+    """
+
+    assessment_id: str
+    safety: Safety
+    why: str
+    target: Target | None = None
+    news: tuple[str, ...] = ()
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Assigned:
     """Somebody looks after the case; None: nobody."""
 
@@ -92,19 +137,23 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """A person who took no part in the report approved exactly what `digest` names."""
+    """A person who took no part in the report approved exactly what `digest` names. `note`: the stated reason."""
 
     by: str
     digest: str
     shown_digest: str
     notice_ids: tuple[str, ...]
     cancel_window: timedelta
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
+    """`ground`: substance, clerical, out_of_scope or duplicate; what it says of the reporters goes into the ledger."""
+
     by: str
     reason: str
+    ground: str = "substance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +178,22 @@ class WentStale:
 
 @dataclass(frozen=True, slots=True)
 class Dispatched:
-    """The window is over and the re-check passed: the notices may go."""
+    """The window is over and the re-check passed: the notices may go. `remind_at`: when an unanswered one is repeated."""
 
     baseline_id: str
     notice_ids: tuple[str, ...]
     clock_ends: datetime
+    remind_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An authenticated answer of a recipient; `claim_id` when it claims an act."""
+    """An authenticated answer of a recipient; `claim_id` when it claims an act.
+
+    `current`: it is of the party that is asked now, whose clock runs; `first`: nothing was heard of that party before.
+    `last`: nobody comes after it on the ladder. `owed_at`: when what it asks for is overdue. `undoes`: it answers a
+    notice that took something back.
+    """
 
     notice_id: str
     response: str
@@ -146,11 +201,18 @@ class Answered:
     reason: str | None = None
     first_look: datetime | None = None
     claim_deadline: datetime | None = None
+    current: bool = True
+    first: bool = False
+    last: bool = True
+    owed_at: datetime | None = None
+    undoes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Looks were held against a claim. `final`: its deadline has passed or the verdict can stand."""
+    """Looks were held against a claim. `final`: its deadline has passed or the verdict can stand; `last`: nobody else's
+    turn is on, or comes after it.
+    """
 
     claim_id: str
     verdict: Verdict
@@ -161,6 +223,7 @@ class Judged:
     why: str
     next_look: datetime | None
     undoes: bool = False
+    last: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +234,86 @@ class ClockEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class NoticeUndeliverable:
-    """No way to the recipient: refused for good, bounced. A person finds another way."""
+class StepChosen:
+    """Nothing was asked yet under this step, and another one is right now. `rung` None: there is nobody to ask."""
+
+    rung: Rung | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepPassed:
+    """A person goes on without the party that would be asked now."""
+
+    rung: Rung | None
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Escalated:
+    """The party that was asked gave nothing (`why`: silence, declined or not_done): the next one's turn.
+
+    A person approves it afresh, with evidence as fresh as at the first.
+    """
 
     notice_id: str
     why: str
+    rung: Rung
+
+
+@dataclass(frozen=True, slots=True)
+class ContactGiven:
+    """A person says where a party of the case is reached; whoever says it may not approve it. `sha256`: of what they said."""
+
+    contact_id: str
+    party: str
+    by: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AmendmentBegun:
+    """The recipient asked for more and somebody answers: the notice goes again, amended, after a fresh approval.
+
+    `sha256`: of the answer.
+    """
+
+    amendment_id: str
+    notice_id: str
+    by: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeUndeliverable:
+    """No way to the recipient: refused for good, bounced. A person finds another way.
+
+    `amendment`: our answer that the notice carried, and that is still owed.
+    """
+
+    notice_id: str
+    why: str
+    amendment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendingStopped:
+    """What had not left yet never will: the look right before sending showed something that nobody approved.
+
+    `amendment`: our answer that was in it, and that is still owed.
+    """
+
+    notice_ids: tuple[str, ...]
+    why: str
+    amendment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cured:
+    """Two looks, far enough apart, found none of the reported pages for any visitor, before anybody was asked."""
+
+    observation_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +323,63 @@ class WatchEnded:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """`told`: somebody was written to, so the withdrawal is to be undone by them too."""
+    """`told`: somebody was written to, so the withdrawal is to be undone by them too.
+
+    `ground`: error (ours), cured, or other.
+    """
 
     by: str
     reason: str
     told: bool = False
+    ground: str = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class AppealOpened:
+    """Somebody who may be heard appeals: until that is decided nothing more is asked for. `dues`: when we must have
+    said a first word, and when we must have decided."""
+
+    appeal_id: str
+    dues: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AppealClosed:
+    """The appeal is over, and the decision stands: the case goes on where it stood."""
+
+    appeal_id: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overturned:
+    """The decision fell on appeal. `cured`: its cause was mended, else it was wrong. `told`: somebody is told to undo it.
+
+    `looks`: when the name is looked at, until it is back.
+    """
+
+    appeal_id: str
+    outcome: str
+    cause: str
+    cured: bool
+    told: bool
+    looks: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """Nobody stood up for an enforced measure in time after it was challenged. It is to be undone, without a person."""
+
+    appeal_id: str
+    told: bool
+    looks: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BackSeen:
+    """Two looks, further apart than what resolvers remember, saw the name as it was before."""
+
+    observation_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +392,15 @@ class EpochChanged:
 
 Event = (
     ReportJoined
+    | ReportsArrived
+    | ReportsLeft
+    | MergedInto
+    | UndoAsked
+    | UndoNeedless
     | EvidenceAdded
     | Evaluated
     | TargetObserved
+    | Assessed
     | Assigned
     | Approved
     | Rejected
@@ -215,8 +411,20 @@ Event = (
     | Answered
     | Judged
     | ClockEnded
+    | StepChosen
+    | StepPassed
+    | Escalated
+    | ContactGiven
+    | AmendmentBegun
     | NoticeUndeliverable
+    | SendingStopped
+    | Cured
     | WatchEnded
     | Withdrawn
+    | AppealOpened
+    | AppealClosed
+    | Overturned
+    | Lapsed
+    | BackSeen
     | EpochChanged
 )

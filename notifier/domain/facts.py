@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import TypeVar
@@ -12,6 +12,7 @@ import idna
 
 from notifier.domain.calendar import Calendar
 from notifier.domain.evidence import Capture, Evidence
+from notifier.domain.live_events import LiveEvent
 from notifier.domain.program import Program
 from notifier.domain.report import ReportIn, Statements
 from notifier.domain.rules import Recipient, Rule
@@ -23,13 +24,21 @@ E = TypeVar("E", bound=Evidence)
 _WALLS = frozenset({"login_wall", "geo_wall", "parked"})
 
 
+OURS = "daemon"  # the principal under whose name our own looks and notices are evidence
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A report tied to the case, and the principal who sent it. Its own `evidence` is not read from here."""
+    """A report tied to the case, and the principal who sent it. Its own `evidence` is not read from here.
+
+    `organisation` is the sender's, empty for the house itself; `category` that of the program it was made under.
+    """
 
     id: str
     by: str
     report: ReportIn
+    organisation: str = ""
+    category: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,15 @@ class Supplied:
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """An ended act on the same target in the same registration: observed by us, and not found wrong since."""
+
+    reference: str
+    program: str
+    verified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CaseFacts:
     """Everything known about a case when its rules are evaluated.
 
@@ -49,6 +67,9 @@ class CaseFacts:
     `evidence`: that of every report, what came later, and our own notices to host and registrar as
     `prior_contact`.
     `step`: the ladder step that is asked for next; the registry if nothing else is said.
+    `registered_at`: when the present registration began; what is older speaks of somebody else's.
+    `signals`: what was measured or listed about the target, by name; `earlier`: verified acts on it before.
+    `events`: the live events registered for the program.
     None means unknown, never no.
     """
 
@@ -60,6 +81,10 @@ class CaseFacts:
     step: Recipient = Recipient.REGISTRY
     registered: bool | None = None
     already_down: bool | None = None
+    registered_at: datetime | None = None
+    signals: Mapping[str, str] | None = None
+    earlier: tuple[Earlier, ...] | None = None
+    events: tuple[LiveEvent, ...] = ()
 
 
 class FindingResult(StrEnum):
@@ -73,6 +98,8 @@ class Finding:
     """A rule's result: why, what would mend it (empty for a pass), and the ids of the evidence it rests on.
 
     unknown: nothing was given that could tell. fail: something was given, and it does not hold.
+    `weigh`: sentences about what speaks for the site; a second person must weigh them.
+    `again_at`: when time alone may change the result; None: it takes more than time.
     """
 
     rule: str
@@ -80,14 +107,18 @@ class Finding:
     why: str
     mend: str
     evidence: tuple[str, ...] = ()
+    weigh: tuple[str, ...] = ()
+    again_at: datetime | None = None
 
 
-def passed(rule: Rule, why: str, evidence: Iterable[str] = ()) -> Finding:
-    return Finding(rule.id, FindingResult.PASS, why, "", tuple(evidence))
+def passed(rule: Rule, why: str, evidence: Iterable[str] = (), weigh: Iterable[str] = ()) -> Finding:
+    return Finding(rule.id, FindingResult.PASS, why, "", tuple(evidence), tuple(weigh))
 
 
-def failed(rule: Rule, why: str, mend: str, evidence: Iterable[str] = ()) -> Finding:
-    return Finding(rule.id, FindingResult.FAIL, why, mend, tuple(evidence))
+def failed(
+    rule: Rule, why: str, mend: str, evidence: Iterable[str] = (), *, again_at: datetime | None = None
+) -> Finding:
+    return Finding(rule.id, FindingResult.FAIL, why, mend, tuple(evidence), again_at=again_at)
 
 
 def unknown(rule: Rule, why: str, mend: str) -> Finding:
@@ -107,9 +138,26 @@ class Hearing:
         """Whether a submitter's instant has happened, allowing for their clock."""
         return moment <= self.now + self.program.windows.clock_skew
 
-    def evidence(self, kind: type[E]) -> list[tuple[str, E]]:
-        """The items of a kind, with their ids, in the order they came."""
-        return [(supplied.id, supplied.item) for supplied in self.facts.evidence if isinstance(supplied.item, kind)]
+    def before_registration(self, moment: datetime | None) -> bool:
+        """Whether an instant lies before the present registration; one that is not given may."""
+        began = self.facts.registered_at
+        return began is not None and (moment is None or moment < began)
+
+    def before_registration_day(self, day: date) -> bool:
+        """Whether a paper's day lies before the day on which the present registration began, UTC."""
+        began = self.facts.registered_at
+        return began is not None and day < began.astimezone(UTC).date()
+
+    def evidence(self, kind: type[E], *, ours: bool = False) -> list[tuple[str, E]]:
+        """The items of a kind, with their ids, in the order they came.
+
+        What the daemon supplied is no submitter's proof: it is left out unless `ours`.
+        """
+        return [
+            (supplied.id, supplied.item)
+            for supplied in self.facts.evidence
+            if isinstance(supplied.item, kind) and (ours or supplied.by != OURS)
+        ]
 
     def statements(self) -> list[Statements]:
         return [submission.report.statements for submission in self.facts.reports]
@@ -119,9 +167,9 @@ class Hearing:
         host = host_of(url)
         return host is not None and (host == self.facts.target or host.endswith("." + self.facts.target))
 
-    def captures(self) -> list[tuple[str, Capture]]:
-        """Captures that count: of the target, of the past, and not of a wall or a parking page."""
-        return [(key, item) for key, item in self.evidence(Capture) if not self.objection(item)]
+    def captures(self, *, ours: bool = False) -> list[tuple[str, Capture]]:
+        """Captures that count: of the target, of the past but of this registration, not of a wall or parking page."""
+        return [(key, item) for key, item in self.evidence(Capture, ours=ours) if not self.objection(item)]
 
     def objection(self, capture: Capture) -> str:
         """Why a capture does not count; empty if it does."""
@@ -129,6 +177,8 @@ class Hearing:
             return f"it is not of {self.facts.target}"
         if not self.past(capture.captured_at):
             return "it is dated in the future"
+        if self.before_registration(capture.captured_at):
+            return f"it was taken before the present registration ({self.facts.registered_at:%Y-%m-%d %H:%M} UTC)"
         walls = sorted(_WALLS.intersection(capture.shows))
         return f"it shows only a {walls[0].replace('_', ' ')}" if walls else ""
 
@@ -152,6 +202,12 @@ def page_of(url: str) -> str:
 def same(text: str) -> str:
     """A name as it is compared: case and spacing do not tell two right holders apart."""
     return " ".join(text.casefold().split())
+
+
+def within(one: str, other: str) -> bool:
+    """Whether two jurisdictions are the same, or one is a part of the other: US-OH of US."""
+    a, b = same(one), same(other)
+    return a == b or a.startswith(f"{b}-") or b.startswith(f"{a}-")
 
 
 def in_words(span: timedelta) -> str:

@@ -81,8 +81,10 @@ def _day_text(value: Any) -> Any:
 
 
 def _plausible(value: Moment) -> Moment:
-    # Keeps zone conversion within the years that datetime knows, and typing slips such as 0206 out.
-    if not 1990 <= value.year <= 2100:
+    # Keeps zone conversion within the years that datetime knows, and typing slips such as 0206 out. In UTC too: so it
+    # is stored, and what was taken must be readable again.
+    here = 1990 <= value.year <= 2100
+    if not here or (isinstance(value, datetime) and value.tzinfo and not 1990 <= value.astimezone(UTC).year <= 2100):
         raise PydanticCustomError("year", "must lie in the years 1990 to 2100")
     return value
 

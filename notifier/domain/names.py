@@ -6,6 +6,7 @@ a_b). Other labels are mapped by UTS 46 (non-transitional: sharp s stays) and en
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +15,9 @@ import idna
 from notifier.domain.scripts import mixed_scripts
 from notifier.domain.urlparts import cut, refused
 
+# Raised by one whenever a change here, in `urlparts` or of IDNA makes an input read otherwise: cases keep the version that
+# named them, and `notifier names --recheck` finds those that would be named otherwise now.
+NAMES_VERSION = 1
 MAX_NAME = 253  # bytes without the root dot (RFC 1035 2.3.4, counted in text form)
 MAX_LABEL = 63
 
@@ -168,10 +172,18 @@ def _labels(raw: str, text: str) -> tuple[list[str], tuple[str, ...]]:
         warnings.append("unusual_label: a label has an underscore or an outer hyphen, which host names may not have")
     if not text.isascii() and any(c in text for c in "\u00ad\u200b\u2060\ufeff"):
         warnings.append("invisible: invisible characters inside the name were left out, as browsers do")
+    if not text.isascii() and _is_mapped(text):
+        warnings.append("mapped: letters in a special style were read as the plain ones, as browsers do; compare them")
     for label in labels:
         if label.startswith("xn--"):
             warnings.extend(_idn_warnings(label))
     return labels, tuple(warnings)
+
+
+def _is_mapped(text: str) -> bool:
+    """Whether UTS 46 replaced letters by others (ℂ by c), which is more than case, width and composed accents."""
+    kinds = {unicodedata.decomposition(char).partition(" ")[0] for char in text if not char.isascii()}
+    return any(kind.startswith("<") and kind not in ("<wide>", "<narrow>") for kind in kinds)
 
 
 def _mapped(raw: str, text: str) -> str:

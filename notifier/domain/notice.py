@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from notifier.domain.rule import Recipient
 from notifier.errors import Conflict
 
 
@@ -31,6 +32,10 @@ class Purpose(StrEnum):
     REASONS = "reasons"
 
 
+# What puts a question to a recipient; a reminder repeats one, and the rest takes back or tells.
+ASKING = frozenset({Purpose.REQUEST, Purpose.ESCALATION, Purpose.AMENDMENT})
+UNDO = frozenset({Purpose.WITHDRAWAL, Purpose.RESTORE})
+
 N = NoticeState
 
 # (state, event) -> next state. An event that is not listed for a state is a Conflict.
@@ -43,6 +48,7 @@ TRANSITIONS: Mapping[tuple[NoticeState, str], NoticeState] = {
     (N.SENDING, "deferred"): N.QUEUED,
     (N.SENDING, "refused"): N.BOUNCED,
     (N.SENDING, "lost_sight"): N.UNCERTAIN,
+    (N.SENDING, "cancelled"): N.CANCELLED,  # a person was to carry it and had not, or says that they did not
     (N.SENDING, "send_started"): N.SENDING,  # re-claimed under the same key, idempotent channels only
     (N.UNCERTAIN, "accepted"): N.SENT,  # a person or a later delivery report settled it
     (N.UNCERTAIN, "queued"): N.QUEUED,  # a person decided that it never arrived
@@ -53,6 +59,7 @@ TRANSITIONS: Mapping[tuple[NoticeState, str], NoticeState] = {
     (N.SENT, "superseded"): N.SUPERSEDED,
     (N.DELIVERED, "bounced"): N.BOUNCED,
     (N.DELIVERED, "superseded"): N.SUPERSEDED,
+    (N.SUPERSEDED, "reinstated"): N.SENT,  # what took its place came back
 }
 
 LIVE = frozenset({N.SENT, N.DELIVERED, N.UNCERTAIN, N.SENDING})
@@ -61,7 +68,10 @@ TOLD = frozenset({N.SENT, N.DELIVERED})
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A notice's row: its identity, its frozen content's digest, where it stands. `send_key` is stable over retries."""
+    """A notice's row: its identity, its frozen content's digest, where it stands. `send_key` is stable over retries,
+    `epoch` the registration that it is about (None: the registry told of none). `supersedes` is the notice that it takes
+    back, repeats or amends.
+    """
 
     id: str
     case_id: str
@@ -76,8 +86,11 @@ class Notice:
     reply_token: str
     approved_by: str | None
     drafted_at: datetime
+    epoch: str | None
     sent_at: datetime | None = None
     response: str = "none"
+    party: Recipient = Recipient.REGISTRY
+    supersedes: str | None = None
 
     def apply(self, event: str, now: datetime) -> "Notice":
         """The notice after `event`. Raises Conflict when the table has no such move."""

@@ -2,28 +2,38 @@
 
 import re
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
-from enum import StrEnum
+from datetime import date, timedelta
 from typing import Any, Literal, TypeVar
 
+from notifier.domain.accuracy import AccuracyBound
 from notifier.domain.calendar import Wait
 from notifier.domain.epp import Measure
-from notifier.domain.rules import RULES, Recipient, Rule
+from notifier.domain.program_reading import (
+    A_DURATION,
+    Fault,
+    Reader,
+    a_day,
+    a_flag,
+    an_enum,
+    looks_of,
+    parse_duration,
+    parse_wait,
+    reading_of,
+    some_measures,
+    some_recipients,
+)
+from notifier.domain.rules import RULES, AnyOf, Recipient, Rule
 
-Fault = tuple[str, str, str]
+__all__ = ["LadderStep", "Program", "Windows", "parse_duration", "parse_program", "parse_wait"]
+
+R = TypeVar("R", bound=Rule)
 
 _ID = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
-_DURATION = re.compile(r"(\d{1,6}) ?(s|min|h|d)\Z")
-_UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
-_MAX = timedelta(days=3650)
-_MAX_LOOKS = 1_000
-T = TypeVar("T")
-R = TypeVar("R", bound=Rule)
-E = TypeVar("E", bound=StrEnum)
-
 _Escalation = Literal["person", "preapproved"]
+# What a program says nothing else about.
+_FIRST_WORD, _DECISION = (Wait(working_days=days, calendar="us-federal") for days in (1, 10))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,7 @@ class Windows:
     evidence_max_age: greatest age of the newest capture when a notice leaves.
     validity: a notice lapses this long after it left.
     clock_skew: how far ahead of our clock a submitter's may run.
+    retention: how long a case's files are kept after its end, whatever became of the name.
     watch: looks after a verified act, counted from it, ascending.
     """
 
@@ -58,12 +69,16 @@ class Windows:
     evidence_max_age: timedelta
     validity: timedelta
     clock_skew: timedelta
+    retention: timedelta
     watch: tuple[timedelta, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One version of one program. `digest` is the hex SHA-256 of the file it came from; cases pin it."""
+    """One version of one program. `digest` is the hex SHA-256 of the file it came from; cases pin it.
+
+    `acknowledge_appeal`, `decide_appeal`: how long whoever appeals may wait for a first word, and for a decision.
+    """
 
     id: str
     name: str
@@ -82,57 +97,50 @@ class Program:
     appeal: str
     rules: tuple[Rule, ...]
     digest: str
+    accuracy: AccuracyBound | None = None
+    acknowledge_appeal: Wait = _FIRST_WORD
+    decide_appeal: Wait = _DECISION
 
     def next_step(self, done: Collection[Recipient]) -> LadderStep | None:
         """The first step after every one in `done`; None when the ladder has ended."""
         last = max((i for i, step in enumerate(self.ladder) if step.recipient in done), default=-1)
         return self.ladder[last + 1] if last + 1 < len(self.ladder) else None
 
+    @property
+    def alternatives(self) -> frozenset[str]:
+        """Ids of the rules that stand as one of several: they guard no step by themselves."""
+        return frozenset(part for rule in self.rules if isinstance(rule, AnyOf) for part in rule.of)
+
+    def guarding(self, step: Recipient) -> tuple[Rule, ...]:
+        """The rules that must pass before a step is taken, in the program's order."""
+        return tuple(rule for rule in self.rules if step in rule.steps and rule.id not in self.alternatives)
+
     def rule(self, kind: type[R]) -> R | None:
         """The program's rule of a class, if it has one."""
         return next((rule for rule in self.rules if isinstance(rule, kind)), None)
 
 
-def parse_duration(value: object) -> timedelta | None:
-    """`90s`, `4min`, `72h` or `14d` as a span up to ten years; None for anything else."""
-    match = _DURATION.match(value) if isinstance(value, str) else None
-    if match is None:
-        return None
-    span = timedelta(**{_UNITS[match[2]]: int(match[1])})
-    return span if span <= _MAX else None
-
-
-def parse_wait(value: object) -> Wait | None:
-    """A duration text, or `{working_days = n, calendar = "id"}`; None for anything else."""
-    if isinstance(value, Mapping):
-        days, calendar = value.get("working_days"), value.get("calendar")
-        known = value.keys() == {"working_days", "calendar"}
-        if known and type(days) is int and 1 <= days <= 250 and isinstance(calendar, str) and calendar:
-            return Wait(working_days=days, calendar=calendar)
-        return None
-    span = parse_duration(value)
-    return None if span is None else Wait(length=span)
-
-
 def parse_program(data: Mapping[str, Any], digest: str) -> tuple[Program | None, list[Fault]]:
     """A program from decoded TOML, or None and every fault as (key, what, expected)."""
-    read = _Reader(data)
+    read = Reader(data)
     known: dict[str, Any] = {
         "id": read.text("id", _ID),
         "name": read.text("name"),
         "category": read.text("category"),
         "owner": read.text("owner"),
         "version": read.text("version"),
-        "effective_from": read.value("effective_from", _day, "a TOML day"),
-        "measures": read.value("measures", _measures, f"a list of {', '.join(Measure)}, each once"),
-        "default_measure": read.value("default_measure", _enum(Measure), f"one of {', '.join(Measure)}"),
-        "second_review": read.value("second_review", _flag, "true or false"),
-        "escalation": read.value("escalation", *_reading(_Escalation, {})),
+        "effective_from": read.value("effective_from", a_day, "a TOML day"),
+        "measures": read.value("measures", some_measures, f"a list of {', '.join(Measure)}, each once"),
+        "default_measure": read.value("default_measure", an_enum(Measure), f"one of {', '.join(Measure)}"),
+        "second_review": read.value("second_review", a_flag, "true or false"),
+        "escalation": read.value("escalation", *reading_of(_Escalation, {})),
         "templates": read.text("templates", _ID),
         "basis": read.text("basis"),
         "appeal": read.text("appeal"),
         "windows": _windows(read.table("windows")),
         "rules": _rules(read),
+        "accuracy": _accuracy(read),
+        **_due_process(read),
     }
     measures: Collection[Measure] = known["measures"] or ()
     known["ladder"] = _ladder(read, measures)
@@ -142,115 +150,53 @@ def parse_program(data: Mapping[str, Any], digest: str) -> tuple[Program | None,
     return (None, read.faults) if read.faults else (Program(**known, digest=digest), [])
 
 
-class _Reader:
-    """Takes keys from one table and remembers what was wrong and what was never taken."""
-
-    def __init__(self, data: Mapping[str, Any], path: str = "", faults: list[Fault] | None = None) -> None:
-        self._data, self._path, self._taken = data, path, set[str]()
-        self.faults: list[Fault] = [] if faults is None else faults
-
-    def fault(self, key: str, what: str, expected: str) -> None:
-        self.faults.append((f"{self._path}{key}", what, expected))
-
-    def value(self, key: str, read: Callable[[Any], T | None], expected: str) -> T | None:
-        """`read` of the key's value; a missing key and a value it answers None for are faults."""
-        self._taken.add(key)
-        if key not in self._data:
-            self.fault(key, "is missing", expected)
-            return None
-        got = read(self._data[key])
-        if got is None:
-            self.fault(key, f"is {self._data[key]!r:.80}", expected)
-        return got
-
-    def text(self, key: str, pattern: re.Pattern[str] | None = None) -> str:
-        """A non-empty text that fits `pattern`; the empty text after a fault."""
-
-        def fits(value: object) -> str | None:
-            whole = isinstance(value, str) and value.strip() and (pattern is None or pattern.match(value))
-            return str(value).strip() if whole else None
-
-        return self.value(key, fits, "a text" if pattern is None else "lower-case letters, digits and hyphens") or ""
-
-    def table(self, key: str) -> "_Reader":
-        got = self.value(key, lambda v: v if isinstance(v, Mapping) else None, f"a table [{key}]")
-        return _Reader(got or {}, f"{self._path}{key}.", self.faults)
-
-    def tables(self, key: str) -> list["_Reader"]:
-        def fits(value: object) -> list[Mapping[str, Any]] | None:
-            whole = isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value)
-            return typing.cast("list[Mapping[str, Any]]", value) if whole else None
-
-        got = self.value(key, fits, f"one or more tables [[{key}]]") or []
-        return [_Reader(item, f"{self._path}{key}[{i}].", self.faults) for i, item in enumerate(got)]
-
-    def optional(self, key: str, read: Callable[[Any], T | None], expected: str, default: T) -> T:
-        if key not in self._data:
-            return default
-        got = self.value(key, read, expected)
-        return default if got is None else got
-
-    def nothing_else(self) -> None:
-        for key in self._data.keys() - self._taken:
-            self.fault(key, "is not known here", f"one of {', '.join(sorted(self._taken))}")
-
-
-def _enum(kind: type[E]) -> Callable[[Any], E | None]:
-    return lambda value: kind(value) if value in tuple(kind) else None
-
-
-def _measures(value: object) -> frozenset[Measure] | None:
-    if not isinstance(value, list) or not value or any(item not in tuple(Measure) for item in value):
-        return None
-    return frozenset(Measure(item) for item in value) if len(set(value)) == len(value) else None
-
-
-def _day(value: object) -> date | None:
-    return value if isinstance(value, date) and not isinstance(value, datetime) else None
-
-
-def _flag(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def _windows(read: _Reader) -> Windows | None:
+def _windows(read: Reader) -> Windows | None:
     spans = {
-        field.name: read.value(field.name, parse_duration, _A_DURATION)
+        field.name: read.value(field.name, parse_duration, A_DURATION)
         for field in fields(Windows)
         if field.name != "watch"
     }
-    watch = read.value("watch", _watch, "a list of durations and {every, until}, ascending")
+    watch = read.value("watch", looks_of, "a list of durations and {every, until}, ascending")
     read.nothing_else()
     if watch is None or None in spans.values():
         return None
     return Windows(**typing.cast("dict[str, timedelta]", spans), watch=watch)
 
 
-def _watch(value: object) -> tuple[timedelta, ...] | None:
-    """Durations, ascending; `{every, until}` goes on from the one before and always ends with `until`."""
-    looks: list[timedelta] = []
-    for item in value if isinstance(value, list) else []:
-        if isinstance(item, Mapping):
-            every, until = parse_duration(item.get("every")), parse_duration(item.get("until"))
-            if not every or not until or item.keys() != {"every", "until"}:
-                return None
-            last = looks[-1] if looks else timedelta()
-            looks += [last + every * n for n in range(1, (until - last) // every + 1)]
-            looks += [until] if until not in looks[-1:] else []
-        else:
-            span = parse_duration(item)
-            if not span:
-                return None
-            looks.append(span)
-    return tuple(looks) if looks and looks == sorted(set(looks)) and len(looks) <= _MAX_LOOKS else None
+def _accuracy(read: Reader) -> AccuracyBound | None:
+    """Optional: without it no organisation is ever on probation, since a bound is a matter of the agreement."""
+    if "accuracy" not in read.data:
+        return None
+    table = read.table("accuracy")
+    minimum = table.value("minimum", *reading_of(float, {"low": 0, "high": 1}))
+    window = table.value("window", parse_duration, A_DURATION)
+    min_cases = table.value("min_cases", *reading_of(int, {"low": 1, "high": 100_000}))
+    table.nothing_else()
+    if minimum is None or window is None or min_cases is None:
+        return None
+    return AccuracyBound(float(minimum), window, min_cases)
 
 
-def _ladder(read: _Reader, measures: Collection[Measure]) -> tuple[LadderStep, ...]:
+def _due_process(read: Reader) -> dict[str, Wait | None]:
+    """Optional: how long an appeal may wait for a first word, and for its decision."""
+    if "due_process" not in read.data:
+        return {}
+    table = read.table("due_process")
+    expected = f"{A_DURATION}, or {{working_days, calendar}}"
+    found = {
+        "acknowledge_appeal": table.value("acknowledge", parse_wait, expected),
+        "decide_appeal": table.value("decide", parse_wait, expected),
+    }
+    table.nothing_else()
+    return found
+
+
+def _ladder(read: Reader, measures: Collection[Measure]) -> tuple[LadderStep, ...]:
     steps: list[LadderStep] = []
     for row in read.tables("ladder"):
-        recipient = row.value("recipient", _enum(Recipient), f"one of {', '.join(Recipient)}")
-        measure = row.value("measure", _enum(Measure), f"one of {', '.join(Measure)}")
-        window = row.value("window", parse_wait, f"{_A_DURATION}, or {{working_days, calendar}}")
+        recipient = row.value("recipient", an_enum(Recipient), f"one of {', '.join(Recipient)}")
+        measure = row.value("measure", an_enum(Measure), f"one of {', '.join(Measure)}")
+        window = row.value("window", parse_wait, f"{A_DURATION}, or {{working_days, calendar}}")
         row.nothing_else()
         if measure and measures and measure not in measures:
             row.fault("measure", f"is {measure}", "one of `measures`")
@@ -261,7 +207,7 @@ def _ladder(read: _Reader, measures: Collection[Measure]) -> tuple[LadderStep, .
     return tuple(steps)
 
 
-def _rules(read: _Reader) -> tuple[Rule, ...]:
+def _rules(read: Reader) -> tuple[Rule, ...]:
     rules: list[Rule] = []
     seen: set[str] = set()
     for row in read.tables("rules"):
@@ -272,52 +218,32 @@ def _rules(read: _Reader) -> tuple[Rule, ...]:
         kind = row.value("type", lambda v: RULES.get(v) if isinstance(v, str) else None, f"one of {', '.join(RULES)}")
         if kind is None:
             continue
-        hard = row.optional("hard", _flag, "true or false", False)
-        steps = row.optional("steps", _recipients, f"a list of {', '.join(Recipient)}", frozenset(Recipient))
+        hard = row.optional("hard", a_flag, "true or false", False)
+        steps = row.optional("steps", some_recipients, f"a list of {', '.join(Recipient)}", frozenset(Recipient))
         hints = typing.get_type_hints(kind)
         numbers = {
-            field.name: row.value(field.name, *_reading(hints[field.name], field.metadata))
+            field.name: row.value(field.name, *reading_of(hints[field.name], field.metadata))
             for field in fields(kind)
             if field.name not in _RULE_FIELDS
         }
         row.nothing_else()
         if rule_id and None not in numbers.values():
             rules.append(kind(id=rule_id, hard=hard, steps=steps, **numbers))
+            _alternatives(row, rules[-1], read.data)
     return tuple(rules)
 
 
-def _recipients(value: object) -> frozenset[Recipient] | None:
-    whole = isinstance(value, list) and value and all(item in tuple(Recipient) for item in value)
-    return frozenset(Recipient(item) for item in typing.cast("list[str]", value)) if whole else None
+def _alternatives(row: Reader, rule: Rule, program: Mapping[str, Any]) -> None:
+    """`any_of` names at least two other rules of the file, none of them an `any_of` or one that rejects by itself."""
+    if not isinstance(rule, AnyOf):
+        return
+    tables = [table for table in program["rules"] if isinstance(table, Mapping)]
+    known = {table.get("id"): table for table in tables if isinstance(table.get("id"), str)}
+    for part in rule.of:
+        if part not in known or part == rule.id or known[part].get("type") == AnyOf.type or known[part].get("hard"):
+            row.fault("of", f"names {part}", "ids of other rules of this file that are neither any_of nor hard")
+    if len(rule.of) < 2:
+        row.fault("of", f"has {len(rule.of)} rule", "at least two rules to choose from")
 
 
-def _reading(hint: Any, bounds: Mapping[str, float]) -> tuple[Callable[[Any], Any], str]:
-    """How a rule's field of type `hint` is read from TOML, and what to say when it cannot be."""
-    if hint is timedelta:
-        return parse_duration, _A_DURATION
-    if hint in (int, float):
-        low, high = bounds["low"], bounds["high"]
-        kinds = (int,) if hint is int else (int, float)
-        article = "a whole number" if hint is int else "a number"
-        return (
-            lambda v: v if type(v) in kinds and low <= v <= high else None,
-            f"{article} from {low} to {high}",
-        )
-    if typing.get_origin(hint) is Literal:
-        words = typing.get_args(hint)
-        return lambda v: v if v in words else None, f"one of {', '.join(words)}"
-    inner, _ = typing.get_args(hint)  # the only other shape: tuple[X, ...]
-    words = typing.get_args(inner)
-    expected = f"a list of {', '.join(words)}, each once" if words else "a list of texts, lower case, each once"
-
-    def listed(value: object) -> tuple[str, ...] | None:
-        if not isinstance(value, list) or not value or len(set(map(str, value))) != len(value):
-            return None
-        fits = all((item in words) if words else (isinstance(item, str) and item == item.lower()) for item in value)
-        return tuple(value) if fits else None
-
-    return listed, expected
-
-
-_A_DURATION = "a duration such as 90s, 4min, 72h or 14d"
 _RULE_FIELDS = frozenset(field.name for field in fields(Rule))

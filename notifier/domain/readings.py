@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
-from notifier.domain.epp import CLIENT_HOLD, DELETED, HOLD, LOCK, SERVER_HOLD, Measure
+from notifier.domain.epp import CLIENT_HOLD, CLIENT_LOCK, DELETED, HOLD, LOCK, SERVER_HOLD, Measure
 from notifier.domain.look import Look
 
 WRONG_VERB = "wrong_verb"
@@ -83,6 +83,12 @@ def went_dark(look: Look, baseline: Look) -> bool:
     return is_dark(look) or bool(look.registration.canonical_statuses & (HOLD | DELETED))
 
 
+def deletion_seen(look: Look) -> bool:
+    """RDAP says that a delete was received, or the registry knows no such object any more."""
+    registration = look.registration
+    return registration.answer == "absent" or bool(registration.canonical_statuses & DELETED)
+
+
 def _lock(look: Look, baseline: Look, claim: Claim) -> Reading | None:
     registration = look.registration
     if registration.answer != "found" or look.delegation.answer == "inconclusive":
@@ -92,12 +98,17 @@ def _lock(look: Look, baseline: Look, claim: Claim) -> Reading | None:
     present = registration.canonical_statuses & LOCK
     gained = present - baseline.registration.canonical_statuses
     if not gained:
+        own = registration.canonical_statuses & CLIENT_LOCK - baseline.registration.canonical_statuses
+        if own and claim.actor == "registrar":
+            why = "the registrar's own prohibitions were added, which the registrar may lift: no registry lock"
+            return Reading(Kind.PARTIAL, why, "partial_lock", "registrar")
         return Reading(Kind.UNDONE, "none of the three server prohibitions was added")
-    if present != LOCK:
-        missing = ", ".join(sorted(LOCK - present))
-        return Reading(Kind.PARTIAL, f"the lock lacks {missing}", "partial_lock", "registry")
     before, after = set(baseline.delegation.nameservers), set(look.delegation.nameservers)
-    if baseline.delegation.answer == "delegated" and before != after:
+    moved = baseline.delegation.answer == "delegated" and before != after
+    if present != LOCK:
+        why = f"the lock lacks {', '.join(sorted(LOCK - present))}"
+        return Reading(Kind.PARTIAL, why, "partial_lock", "registry", (NAMESERVERS_CHANGED,) if moved else ())
+    if moved:
         why = "locked, and the name servers differ from those before the notice"
         return Reading(Kind.PARTIAL, why, "registry_lock", "registry", (NAMESERVERS_CHANGED,))
     return Reading(Kind.DONE, "all three server prohibitions added, still delegated", "registry_lock", "registry")
@@ -134,7 +145,7 @@ def _dns_only(look: Look, claim: Claim, verb: str) -> Reading:
 
 
 def _still_up(look: Look) -> Reading:
-    held = sorted(look.registration.canonical_statuses & HOLD)
+    held = sorted(look.registration.canonical_statuses & (HOLD | DELETED))
     if held:
         why = f"inconsistent: RDAP says {', '.join(held)}, the parent zone still delegates"
         return Reading(Kind.UNDONE, why, inconsistent=True)
@@ -204,7 +215,8 @@ def _redirect(look: Look, baseline: Look, claim: Claim) -> Reading | None:
     if look.delegation.answer == "inconclusive" or baseline.delegation.answer != "delegated":
         return None
     if is_dark(look):
-        return Reading(Kind.UNCREDITED, "the name is out of the DNS, not redirected")
+        why = "the name is out of the DNS, not redirected"
+        return Reading(Kind.UNCREDITED, why, alarms=(NAME_SUSPENDED,) if went_dark(look, baseline) else ())
     if set(look.delegation.nameservers) == set(baseline.delegation.nameservers):
         return Reading(Kind.UNDONE, "the name servers are those of before the notice")
     # Nobody announced the new servers, so a redirect and an ordinary move look alike: never more than
@@ -257,13 +269,21 @@ def already(measure: Measure, baseline: Look) -> tuple[str | None, str] | None:
             return "already_suspended", "the name was held or out of the DNS before the notice"
         case Measure.DELETE if statuses & DELETED or baseline.registration.answer == "absent":
             return "already_suspended", "the name was being deleted, or was gone, before the notice"
-        case Measure.DELETE if dark and baseline.registration.answer == "no_rdap":
-            return "already_suspended", "the name was out of the DNS before the notice"
+        case Measure.DELETE if dark and not statuses & HOLD:
+            # Without a hold it was expiry, or a delete that RDAP did not tell of: what follows is no answer to us.
+            return "already_suspended", "the name was out of the DNS before the notice, and nobody held it"
         case Measure.CONTENT_REMOVAL if baseline.content is not None and baseline.content.answer == "gone":
             return "cured_before_referral", "every sample was gone before the notice"
-        case Measure.RESTORE if baseline.delegation.answer == "delegated" and not statuses & (HOLD | DELETED | LOCK):
+        case Measure.CONTENT_REMOVAL if dark:
+            return "already_suspended", "the name was out of the DNS before the notice, so nothing was served there"
+        case Measure.RESTORE if _nothing_to_undo(baseline):
             return None, "nothing was left to undo before the notice"
     return None
+
+
+def _nothing_to_undo(baseline: Look) -> bool:
+    known = baseline.registration.answer in ("found", "no_rdap") and baseline.delegation.answer == "delegated"
+    return known and not baseline.registration.canonical_statuses & (HOLD | DELETED | LOCK)
 
 
 def blind(measure: Measure, baseline: Look) -> str | None:
@@ -274,6 +294,10 @@ def blind(measure: Measure, baseline: Look) -> str | None:
             return "a lock shows in RDAP alone, and this registry has none"
         case Measure.LOCK if registration != "found":
             return "the registration before the notice is not known"
+        case Measure.RESTORE if registration == "absent":
+            return "the registry knew no such name before, so what is there now is a new registration"
+        case Measure.RESTORE if registration == "inconclusive" and delegation == "delegated":
+            return "whether anything was left to undo is not known"
         case Measure.REDIRECT if delegation != "delegated":
             return "the name servers before the notice are not known"
         case Measure.HOLD | Measure.DELETE if registration != "found" and delegation == "inconclusive":

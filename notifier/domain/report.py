@@ -6,6 +6,7 @@ Sizes are counted in bytes of UTF-8; an item over its limit is a fault of type `
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -13,11 +14,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StrictBool,
     StringConstraints,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from notifier.domain.evidence import Evidence
 from notifier.domain.fields import URL_MAX_BYTES, Instant, Line, Prose, Submitted, Timed, within
@@ -113,17 +116,41 @@ class Statements(Submitted):
     compromise_check: CompromiseCheck | None = Field(default=None, description="Whether the site looks hacked.")
 
 
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 class EventWindow(Timed):
-    """A live event; what is asked for ends with it."""
+    """A live event, by the id it is registered under, or the times it is said to have. What is asked for ends with it.
+
+    Only a registered event opens a window; times alone are the submitter's word.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    starts: Instant = Field(alias="from", description="Start of the event, RFC 3339.")
-    ends: Instant = Field(alias="to", description="End of the event, RFC 3339.")
+    event: Line | None = Field(default=None, description="Id of the registered event, such as final-2026.")
+    starts: Instant | None = Field(default=None, alias="from", description="Start of the event, RFC 3339.")
+    ends: Instant | None = Field(default=None, alias="to", description="End of the event, RFC 3339.")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        whole = handler.resolve_ref_schema(handler(schema))
+        by_id = {"type": "string", "minLength": 1, "description": "Id of the registered event."}
+        described = {"description": whole.pop("description", ""), "title": whole.pop("title", "EventWindow")}
+        shape = {key: whole.pop(key) for key in list(whole)}
+        whole.update({**described, "anyOf": [by_id, shape]})
+        return whole
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_id(cls, data: Any) -> Any:
+        return {"event": data} if isinstance(data, str) else data
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        if self.starts >= self.ends:
+        if (self.starts is None) != (self.ends is None) or (self.starts is None and self.event is None):
+            raise PydanticCustomError("event_window", "name the `event`, or both `from` and `to`")
+        if self.starts is not None and self.ends is not None and _utc(self.starts) >= _utc(self.ends):
             raise PydanticCustomError("event_window", "`to` must be later than `from`")
         return self
 
@@ -148,7 +175,9 @@ class ReportIn(Submitted):
     priority: Literal["normal", "urgent"] = Field(
         default="normal", description="urgent: danger to life, or a live event."
     )
-    event_window: EventWindow | None = Field(default=None, description="Live event that the report is about.")
+    event_window: EventWindow | None = Field(
+        default=None, description="Live event that the report is about; its id alone is enough."
+    )
     category: Line | None = Field(default=None, description="The submitter's own word for the kind of abuse.")
     content_flags: list[Line] = Field(
         default_factory=list,
@@ -161,6 +190,12 @@ class ReportIn(Submitted):
         if self.domain is None and not self.urls:
             raise PydanticCustomError("no_host", "name a `domain` or at least one of `urls`")
         return self
+
+
+CSAM = (
+    "material that shows child sexual abuse is not taken here, and nothing of it was kept; report it to NCMEC "
+    "(report.cybertip.org) or to the IWF (report.iwf.org.uk)"
+)
 
 
 def mentions_csam(report: ReportIn | Mapping[str, Any]) -> bool:

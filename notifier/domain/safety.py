@@ -4,16 +4,17 @@ Matching is by whole labels. The worst reading wins: refuse, then reroute, then 
 a target of scope `host`, so that no registry notice can arise from it (mooo.com 2011, itch.io 2024).
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
 
 from notifier.domain.names import Name, display
 from notifier.domain.scripts import mixed_scripts, skeleton
 from notifier.domain.urlparts import MISSING
 
 _SHORTEST_IMITATED = 4  # shorter labels look like too many others
+_SHORTEST_NEIGHBOUR = 5  # of 3,900 reported names one in a thousand is that near to a listed one
 
 
 class Safety(StrEnum):
@@ -48,11 +49,17 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One thing that was found: `source` says in which list or by which rule, with the list's version."""
+    """One thing that was found, or could not be: then its value is `unknown`.
+
+    `source` says in which list, by which rule or from whom, with its version. `weight` is what it alone would mean.
+    `at` is when it was found; None for what has not been stored yet.
+    """
 
     name: str
     value: str
     source: str
+    weight: Safety = Safety.CLEAR
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +71,28 @@ class Assessment:
     signals: tuple[Signal, ...]
     why: str
 
+    def and_also(self, signal: Signal, why: str) -> "Assessment":
+        """The same with one more signal; `why` takes the place of the reason where the signal weighs more."""
+        heavier = worse(signal.weight, self.safety)
+        return replace(
+            self,
+            safety=signal.weight if heavier else self.safety,
+            signals=(*self.signals, signal),
+            why=why if heavier else self.why,
+        )
+
+    def dated(self, at: datetime) -> "Assessment":
+        """The same with `at` on every signal that has no time of its own."""
+        return replace(self, signals=tuple(s if s.at else replace(s, at=at) for s in self.signals))
+
 
 @dataclass(frozen=True, slots=True)
 class TargetLists:
     """Canonical A-label names; an entry covers the names below it, `label.*` is read as in the list files.
 
-    `protected` maps a name to its kind: registry_infrastructure, government, vetted, reserved or own.
-    `versions` maps protected, platforms, popular, universities to file name and date, `own` to its settings key.
+    `protected` maps a name to its kind: registry_infrastructure, government, public_service, vetted, reserved, own, or
+    rdap_host for where a registry of the catalog answers. `versions` maps protected, platforms, popular, universities to
+    file name and date, `own` to its settings key, `registries` to the catalog's table. `near` is made from the lists.
     """
 
     protected: Mapping[str, str]
@@ -78,6 +100,10 @@ class TargetLists:
     popular: frozenset[str]
     universities: frozenset[str]
     versions: Mapping[str, str]
+    near: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "near", _near({**_by_label(self.protected), **_by_label(self.popular)}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,26 +117,29 @@ _ORDER = {safety: place for place, safety in enumerate(Safety)}
 _KINDS = {
     "registry_infrastructure": "belongs to the infrastructure of the registries",
     "government": "belongs to a government or a body by treaty",
+    "public_service": "serves people in need, or those who report a crime",
+    "rdap_host": "answers for a registry",
     "vetted": "lies in a zone that admits only checked holders",
     "reserved": "is reserved for documentation and belongs to nobody",
     "own": "is one of this notifier's own names",
 }
 
 
+def worse(one: Safety, other: Safety) -> bool:
+    """Whether `one` asks for more care than `other`."""
+    return _ORDER[one] > _ORDER[other]
+
+
 def assess(name: Name, lists: TargetLists) -> Assessment:
     """Safety, target and every signal for one name. Never raises; on REFUSE the caller answers `protected`."""
-    found = [
-        *_protected(name, lists),
-        *_shared(name, lists),
-        *_popular(name, lists),
-        *_imitation(name, lists),
-        *_odd(name),
-    ]
+    listed = [*_protected(name, lists), *_shared(name, lists), *_popular(name, lists)]
+    found = [*listed, *([] if listed else _imitation(name, lists)), *_odd(name)]
     worst = max(found, key=lambda f: _ORDER[f.safety], default=None)
     if worst is None:
         return Assessment(Safety.CLEAR, _target(name, rerouted=False), (), "no list names it")
     rerouted = any(f.safety is Safety.REROUTE for f in found)
-    return Assessment(worst.safety, _target(name, rerouted=rerouted), tuple(f.signal for f in found), worst.why)
+    signals = tuple(replace(f.signal, weight=f.safety) for f in found)
+    return Assessment(worst.safety, _target(name, rerouted=rerouted), signals, worst.why)
 
 
 def _target(name: Name, *, rerouted: bool) -> Target:
@@ -121,6 +150,16 @@ def _target(name: Name, *, rerouted: bool) -> Target:
     else:
         where, scope = name.host, Scope.HOST
     return Target(where, scope, name.registrable, name.host, name.private_suffix, name.tld, display(where))
+
+
+def is_protected(registrable: str, lists: TargetLists) -> bool:
+    """Whether a registrable A-label name is on the list of protected names, by itself or by its label."""
+    return registrable in lists.protected or f"{registrable.partition('.')[0]}.*" in lists.protected
+
+
+def one_letter_apart(one: str, other: str) -> bool:
+    """Whether one letter added, left out or replaced, or two neighbours exchanged, makes one name of the other."""
+    return _apart(one, other) == 1
 
 
 def _upwards(host: str) -> Iterator[str]:
@@ -151,7 +190,8 @@ def _protected(name: Name, lists: TargetLists) -> Iterator[_Found]:
 
 
 def _refusal(entry: str, kind: str, name: Name, lists: TargetLists) -> _Found:
-    signal = Signal("protected", f"{kind} {entry}", _version(lists, "own" if kind == "own" else "protected"))
+    listed_in = {"own": "own", "rdap_host": "registries"}.get(kind, "protected")
+    signal = Signal("protected", f"{kind} {entry}", _version(lists, listed_in))
     reason = _KINDS.get(kind, "is on the list of protected names")
     return _Found(Safety.REFUSE, signal, f"{name.host} {reason}; no action can be asked for, write to its owner")
 
@@ -180,19 +220,59 @@ def _popular(name: Name, lists: TargetLists) -> Iterator[_Found]:
 
 
 def _imitation(name: Name, lists: TargetLists) -> Iterator[_Found]:
-    shown = display(name.registrable.partition(".")[0])
-    if shown.isascii():
+    """A name that a reader, or whoever typed the report, may have taken for a listed one."""
+    shown = display(_label(name.registrable))
+    imitates = not shown.isascii()
+    looks = skeleton(shown) if imitates else shown
+    if len(looks) < (_SHORTEST_IMITATED if imitates else _SHORTEST_NEIGHBOUR):
         return
-    looks = skeleton(shown)
-    for list_name, entries in (("popular", lists.popular), ("protected", frozenset(lists.protected))):
-        if original := _by_label(entries).get(looks):
-            signal = Signal("look_alike", original, _version(lists, list_name))
-            why = f"{name.registrable} is written to look like {original}; a second person must compare them"
-            yield _Found(Safety.SECOND_REVIEW, signal, why)
+    near = {entry for key in _keys(looks) for entry in lists.near.get(key, ())}
+    apart = sorted((_apart(_label(e), looks), not e.endswith(".com"), len(e), e) for e in near if not _within(name, e))
+    for distance, _, _, entry in apart[:1]:
+        source = _version(lists, "popular" if entry in lists.popular else "protected")
+        if imitates and distance == 0:
+            why = f"{name.registrable} is written to look like {entry}; a second person must compare them"
+            yield _Found(Safety.SECOND_REVIEW, Signal("look_alike", entry, source), why)
+        elif not imitates and distance <= 1 and len(_label(entry)) >= _SHORTEST_NEIGHBOUR:
+            why = f"{name.registrable} is a letter or an ending away from {entry}; make sure which one is meant"
+            yield _Found(Safety.SECOND_REVIEW, Signal("near_name", entry, source), why)
 
 
-@lru_cache(maxsize=8)
-def _by_label(entries: frozenset[str]) -> Mapping[str, str]:
+def _within(name: Name, entry: str) -> bool:
+    """Whether the reported name is the listed one, or lies under it."""
+    return name.host == entry or name.host.endswith(f".{entry}")
+
+
+def _label(entry: str) -> str:
+    return entry.partition(".")[0]
+
+
+def _keys(word: str) -> set[str]:
+    """The word, and the word without each of its letters: words one edit apart share a key."""
+    return {word, *(word[:i] + word[i + 1 :] for i in range(len(word)))}
+
+
+def _near(by_label: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for label, entry in by_label.items():
+        for key in _keys(label):
+            found.setdefault(key, set()).add(entry)
+    return {key: frozenset(entries) for key, entries in found.items()}
+
+
+def _apart(listed: str, label: str) -> int:
+    """0: the same; 1: one letter added, left out or replaced, or two neighbours exchanged; 2: more."""
+    one, other = sorted((listed, label), key=len)
+    if one == other:
+        return 0
+    at = next((i for i, letter in enumerate(one) if letter != other[i]), len(one))
+    if len(one) == len(other):
+        swapped = one[at + 1 : at + 2] + one[at] + one[at + 2 :]
+        return 1 if one[at + 1 :] == other[at + 1 :] or swapped == other[at:] else 2
+    return 1 if len(other) - len(one) == 1 and one[at:] == other[at + 1 :] else 2
+
+
+def _by_label(entries: Iterable[str]) -> Mapping[str, str]:
     """The first label of each listed name, to one name that has it: the .com name, else the shortest."""
     named = (entry for entry in entries if "." in entry and not entry.endswith(".*"))
     by_label: dict[str, str] = {}

@@ -13,6 +13,11 @@ from typing import Any
 from notifier.errors import Invalid
 
 CSV_COLUMNS = ("domain", "urls", "program", "summary", "external_id", "priority")
+# What lists in the field head these columns with; read so only where the column's own name is missing.
+_OTHER_HEADS = {
+    "domain": ("domain_name", "fqdn", "host", "hostname", "reported_domain", "reported_host"),
+    "urls": ("link", "reported_url", "url"),
+}
 MAX_ROWS = 100_000
 _FIELD_LIMIT = 1_000_000
 
@@ -29,10 +34,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows in order, and the names of CSV columns that nobody knows; those are ignored, and said to be."""
+    """Rows in order, and the names of CSV columns that nobody knows; those are ignored, and said to be.
+
+    `read_as`: columns that were taken for one of ours, and for which.
+    """
 
     rows: tuple[Row, ...]
     ignored_columns: tuple[str, ...] = ()
+    read_as: tuple[tuple[str, str], ...] = ()
 
 
 def read(body: bytes, media_type: str, program: str | None = None) -> Batch:
@@ -70,12 +79,25 @@ def _csv(text: str, program: str | None) -> Batch:
     except (StopIteration, csv.Error) as error:
         raise Invalid(f"the header row cannot be read: {error}") from error
     columns = [cell.strip().lower().lstrip("\ufeff") for cell in header]
-    if not {"domain", "urls"} & set(columns):
-        raise Invalid(f"the header names no domain or urls column; it names {', '.join(columns) or 'nothing'}")
     if len(set(columns)) != len(columns):
         raise Invalid("the header names a column twice")
+    read_as = tuple(_read_as(columns))
+    columns = [dict(read_as).get(column, column) for column in columns]
+    if not {"domain", "urls"} & set(columns):
+        raise Invalid(f"the header names no domain or urls column; it names {', '.join(columns) or 'nothing'}")
     ignored = tuple(c for c in columns if c not in CSV_COLUMNS)
-    return Batch(tuple(_csv_rows(reader, columns, delimiter, program)), ignored)
+    return Batch(tuple(_csv_rows(reader, columns, delimiter, program)), ignored, read_as)
+
+
+def _read_as(columns: list[str]) -> Iterator[tuple[str, str]]:
+    """Columns with another head than ours. Raises Invalid when it could be one as well as another."""
+    for ours, heads in _OTHER_HEADS.items():
+        found = [column for column in columns if column.replace(" ", "_") in heads]
+        if ours in columns or not found:
+            continue
+        if len(found) > 1:
+            raise Invalid(f"{' and '.join(found)} could each be the column {ours}; name the right one {ours}")
+        yield found[0], ours
 
 
 def _csv_rows(reader: Any, columns: list[str], delimiter: str, program: str | None) -> Iterator[Row]:

@@ -41,12 +41,17 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _BRACKETED = re.compile(r" {0,3}\[ {0,2}(\.|dot|:|://|//?) {0,2}\] {0,3}", re.I)
 _HOST_DOT = re.compile(r" {0,3}[\[({] {0,2}(?:\.|dot) {0,2}[\])}] {0,3}|\[\.|\.\]|[ \t]{1,3}dot[ \t]{1,3}", re.I)
 _SCHEME = re.compile(r"(?P<name>[a-z][a-z0-9+*_-]{0,15})[ \t]{0,2}:[ \t]{0,2}(?P<slashes>[/\\]+)", re.I)
+_SCHEME_IN_BRACKETS = re.compile(
+    r"(?:[\[({](?P<inside>h(?:tt|xx)ps?)[\])}](?=[ \t]{0,2}:)|(?P<before>h(?:tt|xx)ps?)[({]:[)}](?=[/\\]))", re.I
+)
 _NO_SLASHES = re.compile(r"(?P<name>[a-z][a-z-]{1,15}):(?!\d{0,5}(?:[/?#]|$))", re.I)
 _AGAIN = re.compile(r"(?P<name>h(?:tt|xx|00)ps?)(?:(?::|%3a)(?:/|\\|%2f|%5c){1,2}|(?:/|\\|%2f|%5c){2})", re.I)
+_INSIDE = re.compile(r"(?:h(?:tt|xx|00)ps?|ftp)(?::|%3a)(?:/|\\|%2f|%5c){2}", re.I)
 _HTTP = re.compile(r"h(?:tt|xx|00|\*\*|__|xt|tx)p(s?)")
 _FTP = re.compile(r"f(?:t|x|\*)p(s?)")
 _HOST_END = re.compile(r"[/?#]")
-_BRACKETED_IP = re.compile(r"\[[0-9a-f:.]+(?:%[^\]]*)?\]", re.I)
+_BRACKETED_IP = re.compile(r"\[(?:[0-9a-f:.]+(?:%[^\]]*)?|v[0-9a-f]+\.[^\]]*)\]", re.I)  # RFC 3986 3.2.2
+_BARE_IPV6 = re.compile(r"[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*(?:%\S*)?", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,7 @@ def cut(raw: str) -> Parts:
         raise refused("no_host", raw, "is empty; give a domain name or a URL")
     if text.casefold().strip("[](){}. ") in MISSING:
         raise refused("invalid_name", raw, "stands for a missing value; give the domain name itself")
-    text = refang(text)
+    text = _SCHEME_IN_BRACKETS.sub(lambda m: m["inside"] or f"{m['before']}:", refang(text), count=1)
     scheme, rest = _scheme(raw, text, warnings)
     end = _HOST_END.search(rest)
     authority, rest = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
@@ -106,6 +111,8 @@ def cut(raw: str) -> Parts:
         raise refused("no_host", raw, "names no host; give a domain name or a URL such as https://name/path")
     if scheme is None and "." not in host and rest not in ("", "/") and host.isascii():
         raise refused("no_host", raw, "is a path without a host; give the whole URL, with the domain name")
+    if _INSIDE.search(rest):
+        warnings.append("second_address: another address stands behind the host; only the first one was taken")
     return Parts(scheme, host, port, _path(rest, warnings), tuple(warnings))
 
 
@@ -163,7 +170,7 @@ def _scheme_name(raw: str, written: str) -> str:
             return plain + found[1]
     if name in _LOCAL_SCHEMES:
         raise refused("no_host", raw, f"is a {name}: address and names no host; give the site's https:// URL")
-    if "*" in name or "_" in name:
+    if "*" in name or "_" in name or re.search("h(?:tt|xx)p", name):
         raise refused("invalid_name", raw, "has a scheme that cannot be read; write http:// or https://")
     return name
 
@@ -171,20 +178,18 @@ def _scheme_name(raw: str, written: str) -> str:
 def _host_text(raw: str, authority: str, last: bool, warnings: list[str]) -> str:
     """Refangs, decodes and trims what stands for the host; `last` tells that no path follows it."""
     authority = _HOST_DOT.sub(".", authority)
-    if "%" in authority and not authority.startswith("["):
+    if "%" in authority and not authority.startswith("[") and not _BARE_IPV6.fullmatch(authority):
         authority = _decoded(raw, authority)
         warnings.append("percent_encoded: the host was percent-encoded and has been decoded")
     trimmed = authority.strip(_EDGE)
-    if last and not _BRACKETED_IP.match(trimmed):
+    if last and not _BRACKETED_IP.match(trimmed) and not _BARE_IPV6.fullmatch(trimmed):
         trimmed = trimmed.rstrip(_AFTER_HOST)
     if trimmed.startswith(("(", "{", "[")) and not _BRACKETED_IP.match(trimmed):
         trimmed = trimmed.lstrip("([{")
     if trimmed != authority and not any(w.startswith("trimmed") for w in warnings):
         warnings.append("trimmed: quotes, brackets or invisible characters around the value were left out")
     if "@" in trimmed or "\\" in trimmed:
-        mark = "@" if "@" in trimmed else "\\"
-        before, _, after = trimmed.rpartition(mark)
-        raise _ambiguous(raw, before.partition(":")[0].strip("\\"), after.partition(":")[0])
+        raise _two_hosts(raw, trimmed)
     if any(c in trimmed for c in "\t\r\n"):
         joined = re.sub(r"[\t\r\n]", "", trimmed)
         raise _ambiguous(raw, joined, re.split(r"[\t\r\n]", trimmed)[0])
@@ -203,6 +208,26 @@ def _decoded(raw: str, authority: str) -> str:
     return decoded
 
 
+def _two_hosts(raw: str, authority: str) -> Refused:
+    """User name or backslash: a browser ends the host at the first backslash, other programs begin it behind the last @."""
+    pieces = [_host_alone(piece) for piece in re.split(r"[@\\]", authority)]
+    browser = len(re.split(r"@", authority.partition("\\")[0])) - 1
+    last = len(pieces) - 1
+    places = [browser, last, *range(len(pieces))]
+    seen = dict.fromkeys(pieces[place] for place in places if pieces[place])
+    if len(seen) < 2:
+        return refused("invalid_name", raw, "has an @ or a backslash beside the host; give the name by itself")
+    return _ambiguous(raw, *sorted(list(seen)[:2], key=pieces.index))
+
+
+def _host_alone(piece: str) -> str:
+    """Without port and password, for showing."""
+    text = re.sub(r"[\t\r\n]", "", piece)
+    if text.startswith("["):
+        return text.partition("]")[0] + "]"
+    return text.partition(":")[0].strip(_AFTER_HOST + ".")
+
+
 def _ambiguous(raw: str, one: str, other: str) -> Refused:
     return Refused(
         f"{shown(raw)}: programs disagree whether the host is {shown(one)} or {shown(other)}; "
@@ -213,7 +238,7 @@ def _ambiguous(raw: str, one: str, other: str) -> Refused:
 
 
 def _port(raw: str, authority: str) -> tuple[str, int | None]:
-    if authority.startswith("[") or authority.count(":") > 1:
+    if authority.startswith("[") or authority.count(":") > 1 or "%" in authority:
         _refuse_ipv6(raw, authority)
     host, colon, port = authority.partition(":")
     if not colon or not port:
@@ -224,7 +249,7 @@ def _port(raw: str, authority: str) -> tuple[str, int | None]:
 
 
 def _refuse_ipv6(raw: str, authority: str) -> None:
-    inner = authority[1:].partition("]")[0] if authority.startswith("[") else authority
+    inner = authority.removeprefix("[").partition("]")[0].rstrip(".")
     try:
         ip_address(inner.partition("%")[0])
     except ValueError:

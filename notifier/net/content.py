@@ -4,62 +4,27 @@ Gone needs every URL gone for every visitor; one page served to anyone refutes i
 """
 
 import asyncio
-import socket
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import aiohttp
 import dns.asyncresolver
 import dns.exception
 import dns.resolver
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from notifier.domain.cloaking import GONE
 from notifier.domain.look import Content
-from notifier.net.safe_http import Egress, guarded_session, resolved
+from notifier.net.safe_http import Egress, OneSite, guarded_session, page_address, web_ports
+from notifier.net.visitors import DESKTOP, MOBILE, SEARCH, Visitor
 
 MAX_URLS: Final = 50
 MAX_HOPS: Final = 3
-_GONE: Final = frozenset({404, 410, 451})
-_WEB_PORTS: Final = frozenset({80, 443})
 
 Seen = Literal["served", "gone", "inconclusive"]
 
-
-@dataclass(frozen=True, slots=True)
-class Vantage:
-    """How one visitor looks to the server."""
-
-    name: str
-    headers: Mapping[str, str]
-
-
-_ENGINE: Final = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0"
-_DESKTOP: Final = f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_ENGINE} Safari/537.36"
-_MOBILE: Final = f"Mozilla/5.0 (Linux; Android 15; Mobile) {_ENGINE} Mobile Safari/537.36"
-VANTAGES: Final = (
-    Vantage("desktop", MappingProxyType({"User-Agent": _DESKTOP})),
-    Vantage("mobile", MappingProxyType({"User-Agent": _MOBILE})),
-    Vantage("search", MappingProxyType({"User-Agent": _DESKTOP, "Referer": "https://www.google.com/search?q="})),
-)
-
-
-class _OneSite(AbstractResolver):
-    """Every host is at one place; the Host header still says who was asked for."""
-
-    def __init__(self, site: tuple[str, int]) -> None:
-        self._site = site
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        return [resolved(host, *self._site)]
-
-    async def close(self) -> None:
-        return
+VANTAGES: Final = (DESKTOP, MOBILE, SEARCH)
 
 
 class ContentProbe:
@@ -87,9 +52,10 @@ class ContentProbe:
         wanted = list(dict.fromkeys(urls))
         tally: Counter[str] = Counter()
         verdicts: set[Seen] = set()
-        resolver = None if self._site is None else _OneSite(self._site)
-        ports = _WEB_PORTS if self._egress is Egress.PUBLIC else None
-        session = guarded_session(self._egress, total_timeout=self._page_timeout, resolver=resolver, ports=ports)
+        resolver = None if self._site is None else OneSite(self._site)
+        session = guarded_session(
+            self._egress, total_timeout=self._page_timeout, resolver=resolver, ports=web_ports(self._egress)
+        )
         try:
             async with session, asyncio.timeout(self._total_timeout):
                 for url in wanted[:MAX_URLS]:
@@ -106,9 +72,10 @@ class ContentProbe:
         summary = ", ".join(f"{said} x {count}" for said, count in sorted(tally.items())) or "no URL to ask"
         return Content("gone" if verdicts == {"gone"} else "inconclusive", summary)
 
-    async def _visit(self, session: aiohttp.ClientSession, url: str, vantage: Vantage) -> tuple[Seen, str]:
+    async def _visit(self, session: aiohttp.ClientSession, url: str, vantage: Visitor) -> tuple[Seen, str]:
         """(seen, what the server said) for one page and visitor."""
-        target = self._target(url)
+        plain = self._site is not None
+        target = page_address(url, plain=plain)
         if target is None:
             return "inconclusive", "not an http URL"
         for _ in range(MAX_HOPS + 1):
@@ -123,27 +90,17 @@ class ContentProbe:
                 return await self._denied(target.raw_host or "")
             except (aiohttp.ClientError, OSError, ValueError) as fault:
                 return "inconclusive", type(fault).__name__
-            if code in _GONE:
+            if code in GONE:
                 return "gone", str(code)
             if 200 <= code < 300:
                 return "served", str(code)
             if code not in (301, 302, 303, 307, 308) or location is None:
                 return "inconclusive", str(code)
-            following = self._target(location, target)
+            following = page_address(location, target, plain=plain)
             if following is None or _bare(following) != _bare(target):
                 return "inconclusive", f"{code} off site"
             target = following
         return "inconclusive", "too many redirects"
-
-    def _target(self, url: str, base: URL | None = None) -> URL | None:
-        try:
-            target = URL(url) if base is None else base.join(URL(url))
-            usable = target.scheme in ("http", "https") and target.raw_host and target.user is None
-            if not usable:
-                return None
-            return target if self._site is None else target.with_scheme("http").with_port(None)
-        except ValueError:
-            return None
 
     async def _denied(self, host: str) -> tuple[Seen, str]:
         """NXDOMAIN counts; "cannot resolve" does not. In loopback mode no name is asked for."""

@@ -55,28 +55,29 @@ class DnsProbe:
         if len(name) < 3:
             raise Invalid(f"{a_label[:80]!r} has no parent zone to ask")
         zone = dns.name.Name(name.labels[-2:])
-        answer, nameservers, probes = await self._ask_zone(name, zone)
+        answer, nameservers, probes, ttl = await self._ask_zone(name, zone)
         between = {probe.result for probe in probes if probe.result.startswith("referral:")}
         if answer == "inconclusive" and len(between) == 1:
             child = dns.name.from_text(between.pop().removeprefix("referral:"))
-            answer, nameservers, more = await self._ask_zone(name, child)
+            answer, nameservers, more, ttl = await self._ask_zone(name, child)
             probes += more
-        return Delegation(answer, nameservers, tuple(probes))
+        return Delegation(answer, nameservers, tuple(probes), ttl)
 
     async def _ask_zone(
         self, name: dns.name.Name, zone: dns.name.Name
-    ) -> tuple[DelegationAnswer, tuple[str, ...], list[Probe]]:
+    ) -> tuple[DelegationAnswer, tuple[str, ...], list[Probe], int | None]:
         servers = list(dict.fromkeys(await self._servers(_plain(zone))))[:MAX_SERVERS]
         gate = asyncio.Semaphore(_AT_ONCE)
         asked = await asyncio.gather(*(self._ask(name, zone, host, port, gate) for host, port in servers))
-        probes = [probe for probe, _ in asked]
-        nameservers = tuple(sorted({server for _, found in asked for server in found}))
+        probes = [probe for probe, _, _ in asked]
+        nameservers = tuple(sorted({server for _, found, _ in asked for server in found}))
         answer = combine([probe.result for probe in probes], self._egress)
-        return answer, nameservers if answer == "delegated" else (), probes
+        ttl = max((ttl for _, _, ttl in asked if ttl is not None), default=None)
+        return answer, nameservers if answer == "delegated" else (), probes, ttl
 
     async def _ask(
         self, name: dns.name.Name, zone: dns.name.Name, host: str, port: int, gate: asyncio.Semaphore
-    ) -> tuple[Probe, tuple[str, ...]]:
+    ) -> tuple[Probe, tuple[str, ...], int | None]:
         server = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         query = dns.message.make_query(name, "NS", use_edns=0, payload=1232, want_dnssec=True)
         query.flags &= ~dns.flags.RD
@@ -88,21 +89,22 @@ class DnsProbe:
                         query, host, timeout=self._timeout, port=port, ignore_unexpected=True
                     )
                 except EgressBlocked as fault:
-                    return Probe(server, "error:EGRESS", str(fault)), ()
+                    return Probe(server, "error:EGRESS", str(fault)), (), None
                 except (dns.exception.Timeout, TimeoutError):
                     if attempt + 1 == self._tries:
-                        return Probe(server, "timeout", f"{self._tries} tries of {self._timeout} s"), ()
+                        return Probe(server, "timeout", f"{self._tries} tries of {self._timeout} s"), (), None
                 except (OSError, EOFError) as fault:
-                    return Probe(server, "error:UNREACHABLE", str(fault)[:200]), ()
+                    return Probe(server, "error:UNREACHABLE", str(fault)[:200]), (), None
                 except (dns.exception.DNSException, ValueError) as fault:
-                    return Probe(server, "error:MALFORMED", f"{type(fault).__name__}: {fault}"[:200]), ()
+                    return Probe(server, "error:MALFORMED", f"{type(fault).__name__}: {fault}"[:200]), (), None
                 else:
                     result, nameservers = classify(response, name, zone)
                     authority = "aa=1" if response.flags & dns.flags.AA else "aa=0"
-                    detail = f"{authority} {'tcp' if over_tcp else 'udp'}"
+                    words = [authority, "tcp" if over_tcp else "udp", *denial_records(response)]
                     wire = base64.b64encode(response.wire or b"").decode("ascii")
-                    return Probe(server, result, detail, wire), nameservers
-        return Probe(server, "timeout"), ()
+                    ttl = negative_ttl(response) if result in ("nxdomain", "nodata") else None
+                    return Probe(server, result, " ".join(words), wire), nameservers, ttl
+        return Probe(server, "timeout"), (), None
 
 
 def classify(response: dns.message.Message, name: dns.name.Name, zone: dns.name.Name) -> tuple[str, tuple[str, ...]]:
@@ -137,6 +139,23 @@ def classify(response: dns.message.Message, name: dns.name.Name, zone: dns.name.
     return "nodata", ()
 
 
+_DENIAL: Final = (dns.rdatatype.NSEC, dns.rdatatype.NSEC3, dns.rdatatype.RRSIG)
+
+
+def denial_records(response: dns.message.Message) -> list[str]:
+    """The kinds of records by which an answer proves its denial (RFC 4035 §3.1.3, RFC 5155 §7.2); the wire form has
+    them whole. None for an answer with records, a referral's proof that its cut is unsigned, and an unsigned zone."""
+    soa = any(rrset.rdtype == dns.rdatatype.SOA for rrset in response.authority)
+    kinds = {rrset.rdtype for rrset in response.authority}
+    return [dns.rdatatype.to_text(kind) for kind in _DENIAL if soa and kind in kinds]
+
+
+def negative_ttl(response: dns.message.Message) -> int | None:
+    """For how many seconds a resolver may keep this denial (RFC 2308 §5); None where no SOA came with it."""
+    found = [(rrset.ttl, rrset[0].minimum) for rrset in response.authority if rrset.rdtype == dns.rdatatype.SOA]
+    return min(found[0]) if found else None
+
+
 def combine(results: Sequence[str], egress: Egress) -> DelegationAnswer:
     """What the servers say together; one authoritative dissent, or too few voices, is inconclusive."""
     spoken = [_ANSWERS[result] for result in results if result in _ANSWERS]
@@ -159,18 +178,25 @@ class ZoneServers:
         self._port = port
 
     async def __call__(self, zone: str) -> list[tuple[str, int]]:
-        """(address, port) of every server, IPv4 first; empty when the resolver cannot tell."""
-        answers = await self._find(zone, "NS")
+        """(address, port) of every server, IPv4 first; empty when the resolver cannot tell.
+
+        Fewer than three are all of them only when every lookup was answered; else they are too few to ask.
+        """
+        answers, whole = await self._find(zone, "NS")
         hosts = sorted({_plain(item.target) for item in answers})
         found: dict[str, None] = {}
         for family in ("A", "AAAA"):
-            for items in await asyncio.gather(*(self._find(host, family) for host in hosts)):
+            for items, told in await asyncio.gather(*(self._find(host, family) for host in hosts)):
                 found.update(dict.fromkeys(item.address for item in items))
-        return [(address, self._port) for address in found]
+                whole = whole and told
+        return [(address, self._port) for address in found] if whole or len(found) >= PUBLIC_QUORUM else []
 
-    async def _find(self, name: str, rdtype: str) -> list[Any]:
+    async def _find(self, name: str, rdtype: str) -> tuple[list[Any], bool]:
+        """The records, and whether the resolver told: that there are none is an answer, a timeout is not."""
         try:
             answer = await self._resolver.resolve(f"{name}.", rdtype, lifetime=5.0)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return [], True
         except (dns.exception.DNSException, OSError):
-            return []
-        return list(answer)
+            return [], False
+        return list(answer), True

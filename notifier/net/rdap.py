@@ -1,22 +1,27 @@
 """RDAP (RFC 7480, 9082, 9083): a tolerant reader and a client that asks the registry, and only the registry.
 
+Names are asked of the registry of their zone, addresses of the regional registry whose network they lie in.
+
 Links to the registrar's RDAP are never followed: a registrar's view laid over the registry's would hide a
 `server hold`. Nothing is kept between lookups. An answer not surely about the asked name is inconclusive.
 """
 
+import ipaddress
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urljoin, urlsplit
 
 import aiohttp
 import idna
 
-from notifier.domain.look import Registration
+from notifier.domain.look import Hosting, Registration
 from notifier.errors import Invalid
 from notifier.net.safe_http import BodyTooLarge, BodyUnreadable, read_capped, retry_after
+
+T = TypeVar("T", Registration, Hosting)
 
 MAX_BODY: Final = 2 * 1024 * 1024
 MAX_DEPTH: Final = 4  # entity inside entity; the gTLD profile needs two
@@ -64,11 +69,45 @@ def read_domain(document: bytes | Mapping[str, Any], name: str, *, source: str =
     )
 
 
-class RdapClient:
-    """Asks registries. `base_for` gives a TLD's RDAP base URL, or None where the registry has no RDAP."""
+def read_network(document: bytes, address: str, *, source: str = "") -> Hosting:
+    """Read a 200 answer about an address. Pure, never raises; a network that does not hold the address is none of its."""
+    parsed, ip = _json_object(document), ipaddress.ip_address(address)
+    if parsed is None:
+        return _untold(Hosting, "rdap_malformed: the body is not a JSON object", source)
+    kind = _text(parsed.get("objectClassName")) or ""
+    if kind.lower() != "ip network":
+        return _untold(Hosting, f"rdap_wrong_object: asked for a network, got {kind[:MAX_TEXT]}", source)
+    try:
+        first, last = (ipaddress.ip_address(_text(parsed.get(key)) or "") for key in ("startAddress", "endAddress"))
+        holds = first.version == last.version == ip.version and int(first) <= int(ip) <= int(last)
+    except ValueError:
+        return _untold(Hosting, "rdap_malformed: the network has no first and last address", source)
+    if not holds:
+        return _untold(Hosting, f"rdap_wrong_object: {first} to {last} does not hold {ip}", source)
+    holder = _first_with_role(parsed, "registrant")
+    own = [("abuse", e) for e in _objects(parsed.get("entities")) if _has_role(e, "abuse")]
+    nested = [] if holder is None else [("registrant>abuse", e) for e in _below(holder) if _has_role(e, "abuse")]
+    email, path = _first_address([*own, *nested])  # the network's own is nearer to it than its holder's
+    name = _registrar_name(holder) if holder else None
+    return Hosting(
+        "found",
+        (address,),
+        _text(parsed.get("handle")) or f"{first}-{last}",
+        (name or _text(parsed.get("name")) or "")[:MAX_TEXT] or None,
+        email,
+        path,
+        source,
+    )
 
-    def __init__(self, session: aiohttp.ClientSession, base_for: Callable[[str], str | None]) -> None:
-        self._session, self._base_for = session, base_for
+
+class RdapClient:
+    """Asks registries. `base_for` gives a TLD's RDAP base URL, or None where the registry has no RDAP; `networks` is
+    where addresses are asked about, at a regional registry that knows where the others are; None: nowhere."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, base_for: Callable[[str], str | None], networks: str | None = None
+    ) -> None:
+        self._session, self._base_for, self._networks = session, base_for, networks
 
     async def domain(self, a_label: str) -> Registration:
         """One lookup, at most one redirect, no retry. Raises only Invalid, for a name that is no A-label.
@@ -83,61 +122,76 @@ class RdapClient:
         if base is None:
             return Registration("no_rdap", detail="the TLD has no RDAP server")
         url = f"{base if base.endswith('/') else base + '/'}domain/{name}"
-        try:
-            answer = await self._ask(url, name)
-            if isinstance(answer, str):
-                answer = await self._ask(answer, name)
-        except TimeoutError:
-            return _inconclusive("rdap_timeout", url)
-        except BodyTooLarge:
-            return _inconclusive(f"rdap_too_large: over {MAX_BODY} bytes", url)
-        except BodyUnreadable as fault:
-            return _inconclusive(f"rdap_malformed: {fault}", url)
-        except (aiohttp.ClientError, OSError, ValueError) as fault:
-            return _inconclusive(f"rdap_unreachable: {type(fault).__name__}", url)
-        return answer if isinstance(answer, Registration) else _inconclusive("rdap_redirect: more than one", url)
+        return await self._answer(url, Registration, lambda body, at: read_domain(body, name, source=at))
 
-    async def _ask(self, url: str, name: str) -> Registration | str:
-        """A Registration, or the URL that a redirect points to (RFC 7480 §5.2)."""
+    async def network(self, address: str) -> Hosting:
+        """Whose network an address lies in; as `domain` otherwise. Raises ValueError for what is no address."""
+        ip = ipaddress.ip_address(address)
+        if self._networks is None:
+            return _untold(Hosting, "nobody is configured to be asked about addresses", "")
+        url = f"{self._networks if self._networks.endswith('/') else self._networks + '/'}ip/{ip}"
+        return await self._answer(url, Hosting, lambda body, at: read_network(body, str(ip), source=at))
+
+    async def _answer(self, url: str, kind: type[T], read: Callable[[bytes, str], T]) -> T:
+        try:
+            answer = await self._ask(url, kind, read)
+            if isinstance(answer, str):
+                answer = await self._ask(answer, kind, read)
+        except TimeoutError:
+            return _untold(kind, "rdap_timeout", url)
+        except BodyTooLarge:
+            return _untold(kind, f"rdap_too_large: over {MAX_BODY} bytes", url)
+        except BodyUnreadable as fault:
+            return _untold(kind, f"rdap_malformed: {fault}", url)
+        except (aiohttp.ClientError, OSError, ValueError) as fault:
+            return _untold(kind, f"rdap_unreachable: {type(fault).__name__}", url)
+        return _untold(kind, "rdap_redirect: more than one", url) if isinstance(answer, str) else answer
+
+    async def _ask(self, url: str, kind: type[T], read: Callable[[bytes, str], T]) -> T | str:
+        """What was read, or the URL that a redirect points to (RFC 7480 §5.2)."""
         headers = {"Accept": "application/rdap+json"}
         async with self._session.get(url, headers=headers, allow_redirects=False) as response:
             if response.status in (301, 302, 303, 307, 308):
                 target = urljoin(url, response.headers.get("Location", ""))
                 schemes = urlsplit(url).scheme, urlsplit(target).scheme
                 if target == url or schemes not in _REDIRECTS:
-                    return _inconclusive(f"rdap_redirect: {response.status} not followed", url)
+                    return _untold(kind, f"rdap_redirect: {response.status} not followed", url)
                 return target
             if response.status in (429, 503):
                 code = "rdap_rate_limited" if response.status == 429 else "rdap_http_503"
-                return _inconclusive(code, url, retry_after(response))
+                return _untold(kind, code, url, retry_after(response))
             if response.status not in (200, 404):
-                return _inconclusive(f"rdap_http_{response.status}", url)
+                return _untold(kind, f"rdap_http_{response.status}", url)
             body = await read_capped(response, MAX_BODY)
             if response.status == 200:
-                return read_domain(body, name, source=url)
-            return _read_absence(body, response.content_type, url)
+                return read(body, url)
+            return _read_absence(kind, body, response.content_type, url)
 
 
 _REDIRECTS: Final = {("https", "https"), ("http", "http"), ("http", "https")}
 
 
-def _read_absence(body: bytes, media_type: str, source: str) -> Registration:
+def _read_absence(kind: type[T], body: bytes, media_type: str, source: str) -> T:
     """A 404 is "no such object" from an RDAP server alone (RFC 7480 §5.3); any web server says 404."""
     parsed = _json_object(body)
     speaks_rdap = media_type == "application/rdap+json"
     if parsed is None and not (speaks_rdap and not body.strip()):
-        return _inconclusive("rdap_malformed: 404 without an RDAP error", source)
-    error = parsed or {}
+        return _untold(kind, "rdap_malformed: 404 without an RDAP error", source)
+    error: Mapping[str, Any] = parsed or {}
     if not speaks_rdap and not error.keys() & {"errorCode", "rdapConformance", "description"}:
-        return _inconclusive("rdap_malformed: 404 without an RDAP error", source)
+        return _untold(kind, "rdap_malformed: 404 without an RDAP error", source)
     if str(error.get("errorCode") or 404) != "404":
-        return _inconclusive("rdap_malformed: 404 whose body has another error code", source)
+        return _untold(kind, "rdap_malformed: 404 whose body has another error code", source)
     words = [*_texts(error.get("title")), *_texts(error.get("description"))]
-    return Registration("absent", source=source, detail="; ".join(words)[:MAX_TEXT])
+    return kind("absent", source=source, detail="; ".join(words)[:MAX_TEXT])
 
 
-def _inconclusive(detail: str, source: str, wait: float | None = None) -> Registration:
-    return Registration("inconclusive", source=source, detail=detail, retry_after=wait)
+def _untold(kind: type[T], detail: str, source: str, wait: float | None = None) -> T:
+    return kind("inconclusive", source=source, detail=detail, retry_after=wait)
+
+
+def _inconclusive(detail: str, source: str) -> Registration:
+    return _untold(Registration, detail, source)
 
 
 def _json_object(body: bytes) -> Mapping[str, Any] | None:
@@ -214,13 +268,16 @@ def _below(entity: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _abuse(document: Mapping[str, Any], registrar: Mapping[str, Any] | None) -> tuple[str | None, str | None]:
     """(address, path): the registrar's abuse contact, else the object's own; no other parent's."""
-    nested = [] if registrar is None else [e for e in _below(registrar) if _has_role(e, "abuse")]
-    top = [e for e in _objects(document.get("entities")) if _has_role(e, "abuse")]
-    for path, entities in (("registrar>abuse", nested), ("abuse", top)):
-        for entity in entities:
-            email = next(_emails(entity), None)
-            if email is not None:
-                return email, path
+    nested = [] if registrar is None else [("registrar>abuse", e) for e in _below(registrar) if _has_role(e, "abuse")]
+    top = [("abuse", e) for e in _objects(document.get("entities")) if _has_role(e, "abuse")]
+    return _first_address([*nested, *top])
+
+
+def _first_address(entities: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[str | None, str | None]:
+    """The first mailbox among entities, and the path of the one that has it."""
+    for path, entity in entities:
+        if (email := next(_emails(entity), None)) is not None:
+            return email, path
     return None, None
 
 

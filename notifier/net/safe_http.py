@@ -7,6 +7,7 @@ rebinding and redirects alike. No setting allows both modes; no proxy is read fr
 import logging
 import socket
 import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -16,6 +17,7 @@ from typing import Final, NoReturn
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +94,40 @@ class LoopbackResolver(AbstractResolver):
         return
 
 
+class OneSite(AbstractResolver):
+    """Every host is at one place; the Host header still says who was asked for."""
+
+    def __init__(self, site: tuple[str, int]) -> None:
+        self._site = site
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [resolved(host, *self._site)]
+
+    async def close(self) -> None:
+        return
+
+
+def web_ports(egress: Egress) -> frozenset[int] | None:
+    """Where pages are asked for: those of the web, on this machine any."""
+    return frozenset({80, 443}) if egress is Egress.PUBLIC else None
+
+
+def page_address(url: str, base: URL | None = None, *, plain: bool = False) -> URL | None:
+    """An address that a page may be asked for at, absolute or from `base`; None for any other.
+
+    `plain`: over HTTP at its usual port, as where every host is at one place.
+    """
+    try:
+        found = URL(url) if base is None else base.join(URL(url))
+        if found.scheme not in ("http", "https") or not found.raw_host or found.user is not None:
+            return None
+        return found.with_scheme("http").with_port(None) if plain else found
+    except ValueError:
+        return None
+
+
 def resolved(hostname: str, ip: str, port: int) -> ResolveResult:
     """One address in the shape that an aiohttp resolver answers."""
     family = socket.AF_INET6 if ":" in ip else socket.AF_INET
@@ -105,11 +141,13 @@ def guarded_session(
     total_timeout: float,
     resolver: AbstractResolver | None = None,
     ports: frozenset[int] | None = None,
+    connecting: Callable[[str], None] | None = None,
 ) -> aiohttp.ClientSession:
     """An HTTP session that connects only where `egress` allows, to `ports` if given. Made inside a
     running loop, closed by the caller.
 
-    `total_timeout` is in seconds, for one request with its body. No cookies, no DNS cache, no environment
+    `total_timeout` is in seconds, for one request with its body. `connecting` is told each address that is tried; they
+    are tried one after the other then, so the last one told is the one that answered. No cookies, no DNS cache, no environment
     proxy, no redirects of its own (RedirectRefused), no transparent decompression: read bodies with
     `read_capped`. A blocked connect reaches the caller as aiohttp.ClientConnectorError.
     """
@@ -122,6 +160,8 @@ def guarded_session(
         if ports is not None and address[1] not in ports:
             logger.warning("egress %s blocks port %s", egress.value, address[1])
             raise EgressBlocked(f"egress {egress.value} blocks port {address[1]}")
+        if connecting is not None:
+            connecting(str(address[0]))
         opened = socket.socket(family, kind, proto)
         opened.setblocking(False)
         return opened
@@ -132,7 +172,11 @@ def guarded_session(
     tracing.on_request_redirect.append(_refuse_redirect)
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
-            socket_factory=open_socket, resolver=resolver, use_dns_cache=False, limit_per_host=16
+            socket_factory=open_socket,
+            resolver=resolver,
+            use_dns_cache=False,
+            limit_per_host=16,
+            happy_eyeballs_delay=0.25 if connecting is None else None,
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"Accept-Encoding": "identity"},
@@ -160,21 +204,30 @@ async def read_capped(response: aiohttp.ClientResponse, limit: int) -> bytes:
         if len(raw) > limit:
             response.close()
             raise BodyTooLarge(limit)
-    coding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    coding = response.headers.get("Content-Encoding", "")
+    body, whole = inflated(bytes(raw), coding, limit + 1)
+    if len(body) > limit:
+        raise BodyTooLarge(limit)
+    if not whole:
+        raise BodyUnreadable(f"{coding.strip().lower()} body is cut short")
+    return body
+
+
+def inflated(raw: bytes, coding: str, limit: int) -> tuple[bytes, bool]:
+    """A body without its Content-Encoding, at most `limit` bytes of it, and whether it came to its end.
+
+    Raises BodyUnreadable for a coding that we do not ask for, and for bytes that are not in it.
+    """
+    coding = coding.strip().lower()
     if coding in ("", "identity") or not raw:
-        return bytes(raw)
+        return raw[:limit], True
     if coding not in ("gzip", "x-gzip", "deflate"):
         raise BodyUnreadable(f"content coding {coding!r} was not asked for")
     inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
-        body = inflater.decompress(bytes(raw), limit + 1)
+        return inflater.decompress(raw, limit), inflater.eof
     except zlib.error as fault:
         raise BodyUnreadable(f"body is not {coding}") from fault
-    if len(body) > limit:
-        raise BodyTooLarge(limit)
-    if not inflater.eof:
-        raise BodyUnreadable(f"{coding} body is cut short")
-    return body
 
 
 def retry_after(response: aiohttp.ClientResponse) -> float | None:

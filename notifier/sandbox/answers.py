@@ -1,5 +1,5 @@
 """How the simulated parties answer: a signed webhook, a call of the notices API, or a mail; always over the
-network."""
+network. An API's party says nothing until it is asked."""
 
 import hashlib
 import json
@@ -66,6 +66,7 @@ class Answerer:
         self._url: str | None = None
         self._smtp: tuple[str, int] | None = None
         self._tokens: dict[str, str] = {}
+        self.said: dict[tuple[str, str], Answer] = {}  # by party and notice: what waits to be asked for
         self._session: aiohttp.ClientSession | None = None
 
     def connect(self, notifier_url: str | None = None, inbound_smtp: tuple[str, int] | None = None) -> None:
@@ -88,10 +89,13 @@ class Answerer:
 
     async def answer(self, party: Party, ask: Ask, answer: Answer, now: datetime) -> Sent:
         """Answer a notice on the way the party's channel has."""
+        if party.channel == "api":
+            self.said[party.id, ask.notice_id] = answer
+            return self._keep(party, ask, answer.kind, now, None, 0, "it waits to be asked for")
         if self._url is None:
             return self._keep(party, ask, answer.kind, now, None, 0, "no address of the notifier is known")
         number = hashlib.sha256(f"{party.id}\0{ask.notice_id}\0{answer.kind}".encode()).hexdigest()[:32]
-        if party.channel == "webhook":
+        if party.channel != "smtp":  # whoever has a form answers by webhook
             url = f"{self._url}/api/v1/inbound/{quote(party.recipient, safe='')}"
             data = {"notice_id": ask.notice_id, **answer.fields()}
             body = {"type": "notice.response", "timestamp": now.isoformat(), "data": data}

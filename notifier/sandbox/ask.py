@@ -19,13 +19,14 @@ FOR_INFORMATION = frozenset({"registrant", "reasons"})
 
 # Only lines that begin so: what is quoted or indented is somebody's words, not the structured block.
 _LINE = re.compile(r"^(Domain|Requested action)[ \t]*:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
+_BLOCK = re.compile(r"^(Notice|Domain|Requested action|Purpose): (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A notice as understood. `doubt` says why it cannot be acted on; then only a question goes back.
 
-    `notice_id` is empty when the message names none. `key` is the Message-ID or webhook-id; `reply_to` the
+    `notice_id` is empty when the message names none. `key` is the Message-ID, webhook-id or ticket; `reply_to` the
     envelope sender.
     """
 
@@ -93,6 +94,32 @@ def from_webhook(payload: Mapping[str, Any], key: str, words: Mapping[str, Measu
         doubt=_doubt(domain, measure, xarf if isinstance(xarf, Mapping) else None),
         subject=str(data.get("subject", "")),
         raw=raw,
+    )
+
+
+def from_form(fields: Mapping[str, str], words: Mapping[str, Measure]) -> Ask:
+    """Read what somebody copied into a form, by our names for its fields. Which notice it is, its text alone tells.
+
+    A form has no room for an XARF document, so the text's own block is held against the fields instead.
+    """
+    text = fields.get("text", "").replace("\r\n", "\n")
+    block: dict[str, set[str]] = {}
+    for field, value in _BLOCK.findall(text.rpartition("--- structured ---")[2]):
+        block.setdefault(field, set()).add(value)
+    told = {field: values.pop() for field, values in block.items() if len(values) == 1}
+    domain = _name(fields.get("domain", ""))
+    measure = _one_measure({fields.get("measure_word", "").strip().lower()}, words)
+    doubt = _doubt(domain, measure, {"source_identifier": told.get("Domain", "")})
+    if not doubt and told.get("Requested action") != measure:
+        doubt = f"the form asks for {measure}, its text for {told.get('Requested action', 'nothing')}"
+    return Ask(
+        notice_id=told.get("Notice", ""),
+        key="",
+        domain=domain,
+        measure=measure,
+        purpose=told.get("Purpose", "request").lower(),
+        doubt=doubt,
+        raw=json.dumps(fields, ensure_ascii=False).encode("utf-8", "backslashreplace"),
     )
 
 

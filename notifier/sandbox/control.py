@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from notifier.errors import Invalid
+from notifier.sandbox.faults import checked
 from notifier.sandbox.script import behaviour
+from notifier.sandbox.survey import Profile
 from notifier.sandbox.world import Act
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ class Control:
         app.router.add_post("/control/after-acceptance", self._after_acceptance)
         app.router.add_post("/control/connect", self._connect)
         app.router.add_post("/control/act", self._act)
+        app.router.add_post("/control/profile", self._profile)
+        app.router.add_post("/control/faults", self._faults)
 
     async def _received(self, request: web.Request) -> web.Response:
         inbox = self._sandbox.inbox
@@ -82,17 +86,37 @@ class Control:
             raise web.HTTPUnprocessableEntity(text="name a domain or a party")
         return web.json_response({"behaviour": name})
 
-    async def _after_acceptance(self, request: web.Request) -> web.Response:
-        """`{"channel": "smtp" or "webhook", "what": "drop", "stall" or "release", "times": 1}`."""
+    async def _profile(self, request: web.Request) -> web.Response:
+        """`{"domain": A-label, "hosts"?: n, "dependents"?: n, "mail"?: bool, "wildcard"?: bool, "rank"?: n, "fault"?: n}`."""
         body = await _body(request)
-        side = self._sandbox.smtp if body.get("channel") == "smtp" else self._sandbox.webhook
+        kinds = {"hosts": int, "dependents": int, "mail": bool, "wildcard": bool, "rank": int, "fault": int}
+        domain = body.pop("domain", None)
+        if not isinstance(domain, str) or any(type(value) is not kinds.get(key) for key, value in body.items()):
+            raise web.HTTPUnprocessableEntity(text=f"name a domain, and any of {', '.join(kinds)}")
+        self._sandbox.survey.profiles[domain.lower()] = Profile(**body)
+        return web.json_response({})
+
+    async def _faults(self, request: web.Request) -> web.Response:
+        """`{point: likelihood}`, in place of what was: `{}` ends all faults."""
+        try:
+            self._sandbox.faults.likelihood = checked(await _body(request))
+        except Invalid as error:
+            raise web.HTTPUnprocessableEntity(text=error.detail) from error
+        return web.json_response({})
+
+    async def _after_acceptance(self, request: web.Request) -> web.Response:
+        """`{"channel": "smtp", "webform" or "webhook", "what": "drop", "stall" or "release", "times": 1}`."""
+        body = await _body(request)
+        box = self._sandbox
+        sides = {"smtp": box.smtp.after_acceptance, "webform": box.form.after_acceptance}
+        side = sides.get(str(body.get("channel")), box.webhook.after_acceptance)
         match body.get("what"):
             case "drop":
-                side.after_acceptance.drop(int(body.get("times", 1)))
+                side.drop(int(body.get("times", 1)))
             case "stall":
-                side.after_acceptance.stall(int(body.get("times", 1)))
+                side.stall(int(body.get("times", 1)))
             case "release":
-                side.after_acceptance.release()
+                side.release()
             case other:
                 raise web.HTTPUnprocessableEntity(text=f"unknown: {other}")
         return web.json_response({})

@@ -17,7 +17,7 @@ from notifier.sandbox.config import Party, SandboxConfig
 from notifier.sandbox.script import Behaviour, Door, Says, act_of, behaviour, draw, said_measure
 from notifier.sandbox.world import World
 
-Step = Literal["acknowledge", "decide", "dsn", "auto_reply"]
+Step = Literal["acknowledge", "decide", "dsn", "auto_reply", "then"]
 
 
 @dataclass(order=True, frozen=True, slots=True)
@@ -113,7 +113,12 @@ class Desk:
                     await self._answerer.auto_reply(due.party, due.ask, now)
                 case "acknowledge":
                     await self._answerer.answer(due.party, due.ask, Answer("acknowledged"), now)
+                case "then":
+                    if due.how.then is not None and self._world.find(due.ask.domain) is not None:
+                        self._world.do(due.how.then, due.ask.domain, now, "registrant")
                 case "decide":
+                    if due.ask.undo and not due.how.undoes and not due.how.acknowledges:
+                        continue
                     await self._answerer.answer(due.party, due.ask, self._decide(due, now), now)
 
     def _decide(self, due: _Due, now: datetime) -> Answer:
@@ -134,6 +139,8 @@ class Desk:
         actor = how.actor or party.role
         if act is not None:
             self._world.do(act, ask.domain, now, actor)
+            if how.then is not None and not ask.undo:
+                self._plan(now + self._paced(self._config.pace.late, ask), "then", party, ask, how)
         said = said_measure(how, act, measure)
         return Answer("action_taken", measure=said, actor=actor, effective_at=now)
 

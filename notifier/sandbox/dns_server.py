@@ -51,6 +51,7 @@ class DnsServer:
         self._world, self._clock = world, clock
         self.lag = lag
         self.faults: dict[str, DnsFault] = {}
+        self.texts: dict[str, list[str]] = {}  # TXT of names' own zones, which are served here too
         self.queries: list[str] = []
         self.port = 0
         self._udp: asyncio.DatagramTransport | None = None
@@ -136,7 +137,13 @@ class DnsServer:
         kind: dns.rdatatype.RdataType,
         found: Registration | None,
     ) -> None:
-        zone = self._world.zone_of(name.to_text(omit_final_dot=True).lower())
+        plain = name.to_text(omit_final_dot=True).lower()
+        if kind == dns.rdatatype.TXT and plain in self.texts:
+            reply.flags |= dns.flags.AA
+            told = [f'"{text}"' for text in self.texts[plain]]
+            reply.answer.append(dns.rrset.from_text_list(name, TTL, "IN", "TXT", told))
+            return
+        zone = self._world.zone_of(plain)
         if zone is None:
             reply.set_rcode(dns.rcode.REFUSED)
             return
@@ -157,7 +164,7 @@ class DnsServer:
             if kind == dns.rdatatype.NS:
                 reply.answer.append(dns.rrset.from_text(apex, TTL, "IN", "NS", server))
             elif kind == dns.rdatatype.SOA:
-                reply.answer.append(_soa(apex))
+                reply.answer.append(soa(apex))
             else:
                 self._deny(reply, apex)
             return
@@ -174,7 +181,7 @@ class DnsServer:
 
     def _deny(self, reply: dns.message.Message, apex: dns.name.Name) -> None:
         reply.flags |= dns.flags.AA
-        reply.authority.append(_soa(apex))
+        reply.authority.append(soa(apex))
 
     async def _answer_datagram(self, wire: bytes, client: tuple[str, int]) -> None:
         reply = await self.answer(wire, tcp=False)
@@ -207,7 +214,8 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._server.begin(wire, client)
 
 
-def _soa(apex: dns.name.Name) -> dns.rrset.RRset:
+def soa(apex: dns.name.Name) -> dns.rrset.RRset:
+    """A zone's SOA record."""
     zone = apex.to_text(omit_final_dot=True)
     text = f"ns.{zone}. hostmaster.{zone}. 1 1800 900 604800 {NEGATIVE_TTL}"
     return dns.rrset.from_text(apex, NEGATIVE_TTL, "IN", "SOA", text)

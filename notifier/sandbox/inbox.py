@@ -2,12 +2,14 @@
 endpoint."""
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from notifier.sandbox.ask import Ask
+from notifier.sandbox.ledger import Ledger, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,10 @@ class Sent:
 
 
 class Inbox:
-    """Deliveries in order of arrival, with counts of accepted ones by key and by notice id."""
+    """Deliveries in order of arrival, with counts of accepted ones by key and by notice id; each is in the ledger first."""
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: Ledger | None = None) -> None:
+        self._ledger = ledger or Ledger(None)
         self.received: list[Received] = []
         self.turned_away: list[TurnedAway] = []
         self.sent: list[Sent] = []
@@ -67,12 +70,40 @@ class Inbox:
         self.by_notice: Counter[str] = Counter()
         self._news = asyncio.Event()
 
-    def keep(self, delivery: Received) -> None:
-        """Keep an accepted delivery."""
+    def keep(self, delivery: Received, where: str = "", code: int = 0) -> None:
+        """Keep an accepted delivery. `where`: what becomes of the answer, if anything."""
+        self._write(delivery.channel, "accepted", delivery.party, delivery.key, delivery.ask, code, where, delivery.raw)
         self.received.append(delivery)
         self.by_key[delivery.key] += 1
         self.by_notice[delivery.ask.notice_id] += 1
         self._tell()
+
+    def turn_away(self, turned: TurnedAway, ask: Ask | None = None, where: str = "") -> None:
+        """Keep what was not accepted: put off by a 4yz of SMTP (RFC 5321 §4.2.1), 429 or 503, refused by any other code."""
+        later = turned.code in (429, 503) or (turned.channel == "smtp" and 400 <= turned.code < 500)
+        result: Result = "deferred" if later else "refused"
+        self._write(turned.channel, result, turned.party, turned.key, ask, turned.code, where, b"")
+        self.turned_away.append(turned)
+
+    def cut(self, channel: str, where: str, party: str = "", key: str = "", ask: Ask | None = None) -> None:
+        """Keep that a delivery was cut short before anything was accepted."""
+        self._write(channel, "cut", party, key, ask, 0, where, b"")
+
+    def _write(
+        self, channel: str, result: Result, party: str, key: str, ask: Ask | None, code: int, where: str, raw: bytes
+    ) -> None:
+        about = (
+            {
+                "notice": ask.notice_id,
+                "domain": ask.domain,
+                "measure": str(ask.measure or ""),
+                "purpose": ask.purpose,
+            }
+            if ask
+            else {}
+        )
+        digest = hashlib.sha256(raw).hexdigest() if raw else ""
+        self._ledger.write(channel, result, party=party, key=key, code=code, where=where, sha256=digest, **about)
 
     def keep_sent(self, sent: Sent) -> None:
         """Keep what became of an answer."""

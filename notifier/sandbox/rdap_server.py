@@ -2,6 +2,7 @@
 show."""
 
 import asyncio
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import idna
 from aiohttp import web
 
 from notifier.clock import Clock
-from notifier.sandbox.world import Registrar, Registration, World
+from notifier.sandbox.world import HOSTS, Host, Registrar, Registration, World
 
 MEDIA_TYPE = "application/rdap+json"
 CONFORMANCE = ("rdap_level_0", "icann_rdap_response_profile_1", "icann_rdap_technical_implementation_guide_1")
@@ -49,7 +50,8 @@ REGISTRAR = View("/registrar/", by_registrar=True)
 
 
 class RdapServer:
-    """`GET /rdap/domain/{name}` for the registry, `/registrar/domain/{name}` for the registrar.
+    """`GET /rdap/domain/{name}` for the registry, `/registrar/domain/{name}` for the registrar, and `/rdap/ip/{address}` for
+    the networks of the simulated hosts, of which `networks` may give another document.
 
     `lag` is clock time by which the registry's answers stay behind the world. `faults` (A-label to fault)
     holds for the registry, `registrar_faults` for the registrar.
@@ -61,12 +63,14 @@ class RdapServer:
         self.retry_after = 3
         self.faults: dict[str, RdapFault] = {}
         self.registrar_faults: dict[str, RdapFault] = {}
+        self.networks: dict[str, Mapping[str, Any]] = {}
         self._stopped = asyncio.Event()
 
     def add_routes(self, app: web.Application) -> None:
         """Put both views into an application."""
         app.router.add_get("/rdap/domain/{name}", self._registry)
         app.router.add_get("/registrar/domain/{name}", self._registrar)
+        app.router.add_get("/rdap/ip/{address}", self._network)
         app.on_shutdown.append(self._stop)
 
     async def _stop(self, app: web.Application) -> None:
@@ -77,6 +81,19 @@ class RdapServer:
 
     async def _registrar(self, request: web.Request) -> web.Response:
         return await self._answer(request, REGISTRAR, self.registrar_faults, timedelta(0))
+
+    async def _network(self, request: web.Request) -> web.Response:
+        address = request.match_info["address"]
+        try:
+            ip = ipaddress.ip_address(address)
+        except ValueError:
+            return _error(400, "Bad Request", "that is no address")
+        host = next((host for host in HOSTS if ip in ipaddress.ip_network(host.network)), None)
+        if address in self.networks:
+            return web.json_response(self.networks[address], content_type=MEDIA_TYPE)
+        if host is None:
+            return _error(404, "Not Found", f"{ip} lies in no network of ours")
+        return web.json_response(network(host), content_type=MEDIA_TYPE)
 
     async def _answer(
         self, request: web.Request, view: View, faults: Mapping[str, RdapFault], lag: timedelta
@@ -152,19 +169,44 @@ def document(found: Registration, view: View, base: str, as_of: datetime) -> dic
     return shown
 
 
-def _registrar(registrar: Registrar) -> dict[str, Any]:
-    abuse = {
+def network(host: Host) -> dict[str, Any]:
+    """The network object of a host (RFC 9083 §5.4)."""
+    lies = ipaddress.ip_network(host.network)
+    return {
+        "objectClassName": "ip network",
+        "rdapConformance": CONFORMANCE,
+        "handle": host.handle,
+        "startAddress": str(lies[0]),
+        "endAddress": str(lies[-1]),
+        "ipVersion": f"v{lies.version}",
+        "name": host.handle,
+        "entities": [
+            {
+                "objectClassName": "entity",
+                "roles": ["registrant"],
+                "vcardArray": _vcard(("fn", "text", host.name)),
+                "entities": [_abuse(host.abuse_email)],
+            }
+        ],
+    }
+
+
+def _abuse(email: str) -> dict[str, Any]:
+    return {
         "objectClassName": "entity",
         "roles": ["abuse"],
-        "vcardArray": _vcard(("fn", "text", "Abuse desk"), ("email", "text", registrar.abuse_email)),
+        "vcardArray": _vcard(("fn", "text", "Abuse desk"), ("email", "text", email)),
     }
+
+
+def _registrar(registrar: Registrar) -> dict[str, Any]:
     return {
         "objectClassName": "entity",
         "handle": registrar.iana_id,
         "roles": ["registrar"],
         "publicIds": [{"type": "IANA Registrar ID", "identifier": registrar.iana_id}],
         "vcardArray": _vcard(("fn", "text", registrar.name)),
-        "entities": [abuse],
+        "entities": [_abuse(registrar.abuse_email)],
     }
 
 

@@ -25,13 +25,18 @@ class Door(StrEnum):
 class Does(StrEnum):
     """What happens to the name.
 
-    ASKED: what the notice asks, within the party's means. OTHER_VERB: lock for hold and back.
+    ASKED: what the notice asks, within the party's means. OTHER_VERB: lock for hold and back. The holds are kinds of
+    a hold gone wrong (`world.Act`).
     """
 
     ASKED = "asked"
     CLIENT_HOLD = "client_hold"
     REMOVE_CONTENT = "remove_content"
     OTHER_VERB = "other_verb"
+    LEAKY_HOLD = "leaky_hold"
+    GLUE_HOLD = "glue_hold"
+    HOLD_IN_RDAP = "hold_in_rdap"
+    HOLD_IN_ZONE = "hold_in_zone"
     NOTHING = "nothing"
 
 
@@ -51,7 +56,8 @@ class Says(StrEnum):
 class Behaviour:
     """One way to behave. `actor` None: whoever was asked; otherwise a registry answers for the registrar or
     host that acted, and any other party asked stays silent. `mail` is sent on acceptance where the channel
-    is mail."""
+    is mail. `undoes` False: says that it lifted what is withdrawn, and keeps it. `then` happens `pace.late` after
+    its own act, by somebody else."""
 
     name: str
     door: Door = Door.ACCEPT
@@ -62,6 +68,8 @@ class Behaviour:
     actor: Literal["registrar", "host"] | None = None
     reason: str | None = None
     late: bool = False
+    undoes: bool = True
+    then: Act | None = None
 
 
 def _declines(reason: str) -> Behaviour:
@@ -79,6 +87,14 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
         _declines("declined_court_order_required"),
         Behaviour("wrong_verb", does=Does.OTHER_VERB),
         Behaviour("lie", does=Does.NOTHING),
+        Behaviour("leaky_hold", does=Does.LEAKY_HOLD),
+        Behaviour("glue_hold", does=Does.GLUE_HOLD),
+        Behaviour("rdap_lies", does=Does.HOLD_IN_RDAP),
+        Behaviour("rdap_lags", does=Does.HOLD_IN_ZONE),
+        Behaviour("keeps_hold", undoes=False),
+        Behaviour("keeps_hold_silently", undoes=False, acknowledges=False),
+        Behaviour("transfer_under_hold", does=Does.LEAKY_HOLD, then=Act.TRANSFER),
+        Behaviour("escapes_by_transfer", does=Does.CLIENT_HOLD, says=Says.DONE, actor="registrar", then=Act.TRANSFER),
         Behaviour("silent", acknowledges=False, does=Does.NOTHING, says=Says.NOTHING),
         Behaviour("bounce", door=Door.BOUNCE, acknowledges=False, does=Does.NOTHING, says=Says.NOTHING),
         Behaviour("dsn_bounce", mail="dsn", acknowledges=False, does=Does.NOTHING, says=Says.NOTHING),
@@ -138,7 +154,7 @@ def act_of(how: Behaviour, role: str, measure: Measure) -> Act | None:
     if how.does is Does.NOTHING:
         return None
     if measure is Measure.RESTORE:
-        return Act.RESTORE
+        return Act.RESTORE if how.undoes else None
     match how.does:
         case Does.OTHER_VERB:
             return _OTHER_VERB.get(measure)
@@ -146,6 +162,8 @@ def act_of(how: Behaviour, role: str, measure: Measure) -> Act | None:
             return Act.CLIENT_HOLD
         case Does.REMOVE_CONTENT:
             return Act.REMOVE_CONTENT
+        case Does.LEAKY_HOLD | Does.GLUE_HOLD | Does.HOLD_IN_RDAP | Does.HOLD_IN_ZONE:
+            return Act(how.does.value) if role == "registry" else None
     return _BY_ROLE[role].get(measure)
 
 

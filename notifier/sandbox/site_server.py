@@ -1,6 +1,7 @@
 """The host's side: sample content for every delegated name, told apart by the Host header."""
 
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -28,12 +29,14 @@ class SiteServer:
     """200 with a sample page while the name is delegated and the content stands, 410 after removal, 404 for
     any other host.
 
-    `cloaks` (A-label to cloak) may be changed while it runs.
+    `cloaks` (A-label to cloak) and `pages` (A-label to path to text, of which "*" is any other path) may be changed
+    while it runs.
     """
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.cloaks: dict[str, Cloak] = {}
+        self.pages: dict[str, Mapping[str, str]] = {}
 
     def application(self) -> web.Application:
         """The whole site as one application."""
@@ -49,9 +52,23 @@ class SiteServer:
         cloak = self.cloaks.get(found.a_label)
         if found.content is Content.REMOVED or (cloak is not None and not cloak.shows(request)):
             raise web.HTTPGone(text="this content was removed")
-        text = f"Sample content of the simulated site {found.a_label}, path {request.path}."
+        pages = self.pages.get(found.a_label, {})
+        text = pages.get(request.path, pages.get("*"))
+        if text is None:
+            text = f"Sample content of the simulated site {found.a_label}, path {request.path}. {_wares(found.a_label)}"
         page = f"<!doctype html><html><title>Sample</title><body><p>{escape(text)}</p></body></html>"
         return web.Response(text=page, content_type="text/html")
+
+
+_WORDS = (
+    *("order", "now", "without", "waiting", "from", "our", "catalogue", "of", "many", "titles", "and", "tablets"),
+    *("shipped", "to", "every", "door", "this", "week"),
+)
+
+
+def _wares(name: str) -> str:
+    """Sixty words that are the same on every page of a site and differ from site to site."""
+    return " ".join(random.Random(name).choices(_WORDS, k=60))  # noqa: S311 - no secret
 
 
 def _holds(text: str, words: Iterable[str]) -> bool:

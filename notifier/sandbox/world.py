@@ -8,7 +8,7 @@ before it: a server that lags reads an older version.
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -16,8 +16,9 @@ from typing import Any
 
 from notifier.errors import Invalid
 
-FIRST_REGISTRATION = datetime(2014, 1, 1, tzinfo=UTC)
-REGISTRATION_SPAN = timedelta(days=4200)
+# Young enough that age alone asks for nobody's second look.
+FIRST_REGISTRATION = datetime(2021, 3, 1, tzinfo=UTC)
+REGISTRATION_SPAN = timedelta(days=1600)
 
 SERVER_LOCK = ("serverTransferProhibited", "serverUpdateProhibited", "serverDeleteProhibited")
 SERVER_HOLD = ("serverHold", "serverTransferProhibited", "serverUpdateProhibited")
@@ -49,6 +50,22 @@ REGISTRARS: tuple[Registrar, ...] = tuple(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A simulated host and its network, which only this machine has."""
+
+    name: str
+    handle: str
+    network: str
+    abuse_email: str
+
+
+HOSTS: tuple[Host, ...] = tuple(
+    Host(f"Simulated Host {word}", f"NET-SBX-{number}", f"127.1.{number}.0/24", f"abuse@host-{word.lower()}.example")
+    for number, word in enumerate(("Alpha", "Beta", "Gamma"), 1)
+)
+
+
 class Content(StrEnum):
     """Whether the host still serves what was reported."""
 
@@ -57,7 +74,11 @@ class Content(StrEnum):
 
 
 class Act(StrEnum):
-    """What can happen to a registration, by hand of a registry, registrar, host or time itself."""
+    """What can happen to a registration, by hand of a registry, registrar, host or time itself.
+
+    LEAKY_HOLD: with no prohibition beside it. GLUE_HOLD: a host record stays in the zone. HOLD_IN_RDAP: the zone still
+    delegates. HOLD_IN_ZONE: RDAP does not show it.
+    """
 
     LOCK = "lock"
     HOLD = "hold"
@@ -65,6 +86,10 @@ class Act(StrEnum):
     REDIRECT = "redirect"
     CLIENT_LOCK = "client_lock"
     CLIENT_HOLD = "client_hold"
+    LEAKY_HOLD = "leaky_hold"
+    GLUE_HOLD = "glue_hold"
+    HOLD_IN_RDAP = "hold_in_rdap"
+    HOLD_IN_ZONE = "hold_in_zone"
     REMOVE_CONTENT = "remove_content"
     RESTORE = "restore"
     UNDELEGATE = "undelegate"
@@ -92,6 +117,12 @@ class Registration:
     residual_glue: bool = False
     registered: bool = True
 
+    @property
+    def address(self) -> str:
+        """Where its site is said to be: in the network of one of the simulated hosts."""
+        number = int(hashlib.sha256(self.handle.encode()).hexdigest(), 16)
+        return HOSTS[number % len(HOSTS)].network.replace("0/24", "10")
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -109,7 +140,7 @@ class World:
     `names` are registered from the start. With `register_all` any name asked for under a known zone is
     registered at that moment, one label below the longest of `zones`; without `zones` every top-level
     domain is known then. `base` is the time after which everything expires, no earlier than a year later.
-    `residual_glue` lists names that leave glue behind.
+    `residual_glue` lists names that leave glue behind, `registered_at` dates that are not drawn.
     """
 
     def __init__(
@@ -120,10 +151,12 @@ class World:
         zones: Iterable[str] = (),
         register_all: bool = False,
         residual_glue: Iterable[str] = (),
+        registered_at: Mapping[str, datetime] | None = None,
         base: datetime = datetime(2029, 1, 1, tzinfo=UTC),
     ) -> None:
         self.seed, self.register_all, self.base = seed, register_all, base
         self._glue = frozenset(_a_label(name) for name in residual_glue)
+        self._since = {_a_label(name): at for name, at in (registered_at or {}).items()}
         self._changes: dict[str, list[Change]] = {}
         self._zones = {_a_label(zone) for zone in zones}
         self._open = register_all and not self._zones
@@ -206,11 +239,19 @@ class World:
                 return {"statuses": _with(now.statuses, CLIENT_LOCK)}
             case Act.CLIENT_HOLD:
                 return {"statuses": _with(now.statuses, CLIENT_HOLD), "delegated": False}
+            case Act.LEAKY_HOLD:
+                return {"statuses": _with(now.statuses, SERVER_HOLD[:1]), "delegated": False}
+            case Act.GLUE_HOLD:
+                return {"statuses": _with(now.statuses, SERVER_HOLD), "delegated": False, "residual_glue": True}
+            case Act.HOLD_IN_RDAP:
+                return {"statuses": _with(now.statuses, SERVER_HOLD)}
+            case Act.HOLD_IN_ZONE:
+                return {"delegated": False}
             case Act.REMOVE_CONTENT:
                 return {"content": Content.REMOVED}
             case Act.RESTORE:
                 first = next(c.after for c in self._changes[now.a_label] if c.after.handle == now.handle)
-                kept_fields = ("statuses", "delegated", "nameservers", "content")
+                kept_fields = ("statuses", "delegated", "nameservers", "content", "residual_glue")
                 return {field: getattr(first, field) for field in kept_fields}
             case Act.UNDELEGATE:
                 return {"delegated": False}
@@ -237,7 +278,7 @@ class World:
     def _drawn(self, a_label: str, zone: str, generation: int) -> Registration:
         number = self._number(a_label, str(generation))
         seconds = number % int(REGISTRATION_SPAN.total_seconds())
-        registered_at = FIRST_REGISTRATION + timedelta(seconds=seconds)
+        registered_at = self._since.get(a_label, FIRST_REGISTRATION + timedelta(seconds=seconds))
         expires_at = registered_at
         while expires_at < self.base + timedelta(days=365):
             expires_at += timedelta(days=365)

@@ -6,7 +6,7 @@ Every service verb takes the principal and asks here; every query takes the scop
 import hashlib
 import secrets
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -31,6 +31,7 @@ class Principal:
     """Who acts: identity from the principal, role and reach from the token that was shown.
 
     `organisation` empty: of the house, all programs. `programs` None: every program in that reach.
+    `permissions`: what the token carries beside its role; no role implies one, admin neither.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Principal:
     organisation: str = ""
     registry: str | None = None
     programs: frozenset[str] | None = None
+    permissions: frozenset[str] = frozenset()
 
     @property
     def is_person(self) -> bool:
@@ -46,7 +48,13 @@ class Principal:
 
 
 DAEMON = "daemon"
+DECONFLICT = "deconflict"
+PERMISSIONS = (DECONFLICT,)
+# A recipient or an evaluator has no part in what is investigated.
+_NO_PERMISSIONS = (Role.REGISTRY, Role.EVALUATOR)
 
+_DECIDE = (Role.REVIEWER, Role.ADMIN)
+COUNTED = (Role.REVIEWER, Role.EVALUATOR, Role.AUDITOR, Role.ADMIN)  # who may see numbers
 _OURS = frozenset({DAEMON, "rehearsal", "demo", "cli", "api"})
 _LAST_USE_GRAIN = timedelta(minutes=1)
 
@@ -56,10 +64,21 @@ def local_submitter(user: str) -> Principal:
     return Principal(f"local:{user}", "person", Role.SUBMITTER)
 
 
+def is_of_the_house(who: Principal) -> bool:
+    """Whether what belongs to no case is this principal's too: no organisation and no programs bound its reach."""
+    return not who.organisation and who.programs is None
+
+
 def require(who: Principal, *roles: Role) -> None:
     """Raises Forbidden when the principal's role is none of these."""
     if who.role not in roles:
         raise Forbidden(f"your role is {who.role}; this needs {' or '.join(roles)}")
+
+
+def require_permission(who: Principal, permission: str) -> None:
+    """Raises Forbidden when the token that was shown does not carry it."""
+    if permission not in who.permissions:
+        raise Forbidden(f"this needs a token with the permission {permission}")
 
 
 def require_person(who: Principal) -> None:
@@ -69,10 +88,13 @@ def require_person(who: Principal) -> None:
 
 
 def require_program(who: Principal, program: str, owner: str = "") -> None:
-    """Raises NotFound for a program outside the principal's reach: its existence is not told."""
+    """Raises NotFound for a program outside the principal's reach: its existence is not told.
+
+    A reviewer or admin of an organisation decides about its own programs, whichever other cases they may see.
+    """
     if who.programs is not None and program not in who.programs:
         raise NotFound(f"no program {program!r}", code="unknown_program")
-    if who.role is Role.REVIEWER and who.organisation and owner and who.organisation != owner:
+    if who.role in _DECIDE and who.organisation and owner and who.organisation != owner:
         raise NotFound(f"no program {program!r}", code="unknown_program")
 
 
@@ -109,6 +131,19 @@ def case_scope(who: Principal, owned: Collection[str], first: int = 1) -> Scope:
     return Scope(" and ".join(parts), tuple(args))
 
 
+def programs_counted(who: Principal, owned: Collection[str], granted: Mapping[str, bool]) -> dict[str, bool]:
+    """Programs whose numbers a principal may see, each with whether it may see the domain names behind them.
+
+    `granted`: what other owners let its organisation see, and with names or not. An evaluator sees names by a grant
+    alone; staff of the owner see them anyway. Raises Forbidden for another role.
+    """
+    require(who, *COUNTED)
+    found = dict.fromkeys(owned, who.role is not Role.EVALUATOR)
+    if who.role in (Role.EVALUATOR, Role.AUDITOR):
+        found |= {program: names or found.get(program, False) for program, names in granted.items()}
+    return {program: names for program, names in found.items() if who.programs is None or program in who.programs}
+
+
 def own_report(me: int, ours: int) -> str:
     """The condition that a report `r` is the principal's own, or one of its organisation's (empty: of the house)."""
     return f"(r.principal = ${me} or r.organisation = ${ours})"
@@ -118,7 +153,10 @@ def notice_scope(who: Principal, owned: Collection[str], first: int = 1) -> Scop
     """Which notices, over `notice n join cases c`: a registry sees what was sent to it, staff what their cases hold."""
     if who.role is Role.REGISTRY:
         return Scope(
-            f"n.registry = ${first} and n.state in ('sending', 'sent', 'delivered', 'bounced', 'uncertain', 'superseded')",
+            f"n.registry = ${first} and n.state in ('sending', 'sent', 'delivered', 'bounced', 'uncertain', 'superseded') "
+            # What nobody has taken to carry it has not left.
+            "and not exists (select from task t where t.notice_id = n.id and t.kind = 'webform' "
+            "and t.resolved_at is null and t.taken_by is null)",
             (who.registry,),
         )
     return case_scope(who, owned, first)
@@ -128,7 +166,7 @@ async def authenticate(db: Database, secret: str) -> Principal:
     """The principal behind a bearer token. Raises Unauthenticated, always with the same words."""
     now = await db.clock.now()
     row = await db.fetchrow(
-        "select p.id, p.kind, t.id as token, t.role, t.organisation, t.registry, t.programs, t.last_used_at "
+        "select p.id, p.kind, t.id as token, t.role, t.organisation, t.registry, t.programs, t.permissions, t.last_used_at "
         "from api_token t join principal p on p.id = t.principal "
         "where t.secret_sha256 = $1 and t.revoked_at is null and (t.expires_at is null or t.expires_at > $2)",
         _hash(secret),
@@ -145,6 +183,7 @@ async def authenticate(db: Database, secret: str) -> Principal:
         row["organisation"],
         row["registry"],
         frozenset(row["programs"]) if row["programs"] is not None else None,
+        frozenset(row["permissions"]),
     )
 
 
@@ -198,15 +237,21 @@ async def add_token(
     programs: Collection[str] | None = None,
     service: bool = False,
     expires_at: datetime | None = None,
+    permissions: Collection[str] = (),
 ) -> NewToken:
     """A new token for the principal `name`, made when new. The secret is returned once and only its hash is kept.
 
-    Raises Invalid for an unknown role, a registry role without registry, or a name whose kind would change.
+    Raises Invalid for an unknown role or permission, a registry role without registry, or a name whose kind would
+    change.
     """
     if role not in set(Role):
         raise Invalid(f"role {role!r} is unknown; it is one of {', '.join(Role)}")
     if (role == Role.REGISTRY) != (registry is not None):
         raise Invalid("a token of role registry names its registry, and only such a token does")
+    if unknown := sorted(set(permissions) - set(PERMISSIONS)):
+        raise Invalid(f"permission {unknown[0]!r} is unknown; there is {', '.join(PERMISSIONS)}")
+    if permissions and (service or role in _NO_PERMISSIONS):
+        raise Invalid("a permission is for a person, and not for a token of role registry or evaluator")
     _check_name(name)
     kind = "service" if service else "person"
     secret = "tn_" + secrets.token_urlsafe(32)
@@ -214,8 +259,8 @@ async def add_token(
     async with db.transaction(by, "cli") as tx:
         await _make_known(tx, name, kind, organisation)
         await tx.con.execute(
-            "insert into api_token (id, principal, secret_sha256, role, organisation, registry, programs, created_at, expires_at)"
-            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "insert into api_token (id, principal, secret_sha256, role, organisation, registry, programs, created_at, expires_at, "
+            "permissions) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             token_id,
             name,
             _hash(secret),
@@ -225,8 +270,12 @@ async def add_token(
             sorted(programs) if programs is not None else None,
             tx.now,
             expires_at,
+            sorted(set(permissions)),
         )
-        await tx.audit("token.added", token_id, {"principal": name, "role": role, "registry": registry})
+        detail: dict[str, Any] = {"principal": name, "role": role, "registry": registry}
+        if permissions:
+            detail["permissions"] = sorted(set(permissions))
+        await tx.audit("token.added", token_id, detail)
     return NewToken(token_id, secret, name, Role(role))
 
 

@@ -1,27 +1,24 @@
 """`audit verify`: the log against itself, against every checkpoint ever signed, and against the case rows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from notifier.domain.audit import Tree, leaf_hash, read_body
-from notifier.domain.case import CaseState
 from notifier.domain.checkpoint import BadNote, Verifier
-from notifier.rendering import content_digest
-from notifier.services.drafting import thaw
+from notifier.services import audit_rows
+from notifier.services.audit_rows import Faults
 from notifier.store import audit_scan as scan
 from notifier.store import checkpoint_file
-from notifier.store.cases import from_row, row_digest
+from notifier.store.blobs import BlobStore, Corrupt, checked
 from notifier.store.database import Connection
 
 # Entries are sealed within a second; this much real time says that nobody seals.
 BEHIND_S = 10.0
 _LOOKS = 10
-_MOST_FAULTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +39,6 @@ class Report:
         return f"sealed {self.sealed}, unsealed {self.unsealed}, oldest {int(self.oldest_s)} s"
 
 
-@dataclass(slots=True)
-class _Faults:
-    found: list[str] = field(default_factory=list)
-    more: int = 0
-
-    def add(self, text: str) -> None:
-        if len(self.found) < _MOST_FAULTS:
-            self.found.append(text)
-        else:
-            self.more += 1
-
-    def told(self) -> list[str]:
-        return [*self.found, f"and {self.more} more"] if self.more else self.found
-
-
 @dataclass(frozen=True, slots=True)
 class _Signed:
     """A checkpoint that we signed, and where it was read."""
@@ -73,13 +55,14 @@ async def verify(
     now_real: datetime,
     *,
     elsewhere: Path | None = None,
+    files: BlobStore | None = None,
 ) -> Report:
-    """Check everything that can be checked; reads only, in one snapshot, streaming.
+    """Check everything that can be checked; reads only, in one snapshot, streaming. With `files` every file is read too.
 
     `checkpoints` is the state folder's file (None only where there is no state folder), `elsewhere` a file or
     single note kept by somebody else. Raises asyncpg's errors, and OSError when a file cannot be read.
     """
-    faults = _Faults()
+    faults = Faults()
     # Files before the snapshot: the sealer writes them after its commit, so the snapshot has all they have.
     kept: dict[int, _Signed] = {}
     if checkpoints is not None and await asyncio.to_thread(checkpoints.exists):
@@ -102,12 +85,29 @@ async def verify(
         for level, count in await scan.node_counts(con, sealed):
             faults.add(f"level {level} of the tree has {count} nodes, not {sealed >> level}")
         unsealed, oldest = await _unsealed(con, faults)
-        await _cases(con, faults)
-        await _documents(con, faults)
+        await audit_rows.cases(con, faults)
+        await audit_rows.documents(con, faults)
+        await audit_rows.transitions(con, faults)
+    if files is not None:
+        await _files(con, files, faults)
     oldest_s = max(0.0, (now_real - oldest).total_seconds()) if oldest else 0.0
     told = faults.told()
     exit_code = 1 if told else 3 if oldest_s >= BEHIND_S else 0
     return Report(exit_code, sealed, unsealed, oldest_s, told)
+
+
+async def _files(con: Connection, store: BlobStore, faults: Faults) -> None:
+    """Every file of evidence against its name. One that was erased while we read is none of the faults."""
+    last = ""
+    while page := await scan.files_after(con, last):
+        for sha256 in page:
+            try:
+                async for _ in checked(store, sha256):
+                    pass
+            except Corrupt as fault:
+                if await scan.is_kept(con, sha256):
+                    faults.add(fault.detail)
+        last = page[-1]
 
 
 async def _appears(file: Path) -> bool:
@@ -119,7 +119,7 @@ async def _appears(file: Path) -> bool:
     return False
 
 
-def _read_file(path: Path, verifier: Verifier, kept: dict[int, _Signed], faults: _Faults) -> int:
+def _read_file(path: Path, verifier: Verifier, kept: dict[int, _Signed], faults: Faults) -> int:
     """Take a file's checkpoints into `kept`; returns how many notes it has."""
     count = 0
     for at in checkpoint_file.read(path):
@@ -137,7 +137,7 @@ def _read_file(path: Path, verifier: Verifier, kept: dict[int, _Signed], faults:
 
 
 async def _checkpoint_rows(
-    con: Connection, verifier: Verifier, kept: dict[int, _Signed], faults: _Faults
+    con: Connection, verifier: Verifier, kept: dict[int, _Signed], faults: Faults
 ) -> tuple[dict[int, _Signed], int]:
     """Every checkpoint by size, rows and files together, and the largest size that a row has."""
     signed, newest, rows = dict(kept), 0, set()
@@ -167,7 +167,7 @@ async def _checkpoint_rows(
     return signed, newest
 
 
-async def _leaves(con: Connection, signed: Mapping[int, _Signed], faults: _Faults) -> int:
+async def _leaves(con: Connection, signed: Mapping[int, _Signed], faults: Faults) -> int:
     """Every leaf against its entry, the growing tree against every checkpoint; one more than the last index."""
     tree, whole, count = Tree(), True, 0
     proven, first_entry = 0, None
@@ -207,7 +207,7 @@ def _named(row: Mapping[str, Any]) -> str:
     return f"entry {row['id']} ({row['tag']}{case})"
 
 
-def _columns(row: Mapping[str, Any], faults: _Faults) -> None:
+def _columns(row: Mapping[str, Any], faults: Faults) -> None:
     """The columns must say what the hashed text says."""
     try:
         told = read_body(row["body"])
@@ -228,7 +228,7 @@ def _columns(row: Mapping[str, Any], faults: _Faults) -> None:
             faults.add(f"{_named(row)}: {column} is {value} in the row, {getattr(told, column)} in its text")
 
 
-async def _unsealed(con: Connection, faults: _Faults) -> tuple[int, datetime | None]:
+async def _unsealed(con: Connection, faults: Faults) -> tuple[int, datetime | None]:
     """Number of entries without a leaf, and when the oldest was recorded."""
     count, oldest = 0, None
     async for row in scan.unsealed(con):
@@ -237,79 +237,3 @@ async def _unsealed(con: Connection, faults: _Faults) -> tuple[int, datetime | N
         if oldest is None or row["recorded"] < oldest:
             oldest = row["recorded"]
     return count, oldest
-
-
-@dataclass(slots=True)
-class _History:
-    """What the log says of one case: its revisions, the state that the last change of state led to, and the digest
-    of the row as the last entry left it."""
-
-    case_id: UUID
-    revs: list[int] = field(default_factory=list)
-    state: str = CaseState.RECEIVED
-    row: str | None = None
-
-
-async def _histories(con: Connection) -> AsyncIterator[_History]:
-    history: _History | None = None
-    async for row in scan.case_entries(con):
-        if history is None or history.case_id != row["case_id"]:
-            if history:
-                yield history
-            history = _History(row["case_id"])
-        history.revs.append(row["rev"])
-        try:
-            detail = read_body(row["body"]).detail
-        except ValueError:
-            continue  # named already, where entries are read one by one
-        if "from" in detail and "to" in detail:
-            history.state = str(detail["to"])
-        history.row = str(detail["row"]) if "row" in detail else None
-    if history:
-        yield history
-
-
-async def _cases(con: Connection, faults: _Faults) -> None:
-    """Revs 1..n of every case against its row; both sides come in the order of ids."""
-    histories = _histories(con)
-    history = await anext(histories, None)
-    async for row in scan.cases(con):
-        while history and history.case_id < row["id"]:
-            faults.add(f"case {history.case_id} is gone; the log has it up to rev {history.revs[-1]}")
-            history = await anext(histories, None)
-        name = f"case {row['reference']} ({row['id']})"
-        mine = history if history and history.case_id == row["id"] else _History(row["id"])
-        for rev in sorted(set(range(1, row["rev"] + 1)) - set(mine.revs)):
-            faults.add(f"{name}: its entry for rev {rev} is missing")
-        if mine.revs and mine.revs[-1] > row["rev"]:
-            faults.add(f"{name}: its row says rev {row['rev']}, the log has rev {mine.revs[-1]}")
-        elif mine.revs and mine.state != row["state"]:
-            faults.add(f"{name}: its row says {row['state']}, the log {mine.state}")
-        elif mine.row is not None and mine.row != row_digest(from_row(row)):
-            faults.add(f"{name}: its row is not what rev {row['rev']} left")
-        if mine is history:
-            history = await anext(histories, None)
-    while history:
-        faults.add(f"case {history.case_id} is gone; the log has it up to rev {history.revs[-1]}")
-        history = await anext(histories, None)
-
-
-async def _documents(con: Connection, faults: _Faults) -> None:
-    """What came in and what went out, byte for byte, against the digests in the entries that took them."""
-    async for row in scan.reports(con):
-        if _detail(row["body"]).get("sha256") != row["sha256"]:
-            faults.add(f"report {row['id']}: what is kept of it is not what came in")
-    async for row in scan.notices(con):
-        try:
-            digest = content_digest(thaw(row["content"]))
-        except (KeyError, TypeError, ValueError):
-            digest = ""
-        if not digest == row["digest"] == _detail(row["body"]).get("digest"):
-            faults.add(f"notice {row['id']}: its content is not what was approved")
-
-
-def _detail(body: str | None) -> Mapping[str, Any]:
-    try:
-        return read_body(body).detail if body else {}
-    except ValueError:
-        return {}

@@ -9,7 +9,8 @@ from notifier.errors import Invalid, NotifierError
 from notifier.services import access
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
-from notifier.services.intake import Submitted, keep_refused, refused, submit
+from notifier.services.intake import keep_refused, submit
+from notifier.services.submitted import Submitted, refused
 
 
 @dataclass(frozen=True, slots=True)

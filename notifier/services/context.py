@@ -1,23 +1,35 @@
 """What every service verb works with. Made once by bootstrap, read-only after."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from notifier.adapter import RegistryAdapter
+from notifier.adapter import AgreementChannel, RegistryAdapter, ToStaff
 from notifier.catalog import Agreement, Catalog
 from notifier.domain.program import Program
 from notifier.errors import NotFound
+from notifier.net.capture import Capturer
 from notifier.net.content import ContentProbe
+from notifier.net.control import ControlProbe
 from notifier.net.dns_probe import DnsProbe
+from notifier.net.hosting import HostFinder
+from notifier.net.panel import ResolverPanel
 from notifier.net.rdap import RdapClient
+from notifier.net.screenshot import Browser
+from notifier.net.stamping import Stamper
+from notifier.net.survey import Survey
 from notifier.rendering import Renderer
 from notifier.settings import Settings
+from notifier.store.blobs import BlobStore
 from notifier.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`adapters` by agreement id: only agreements that name a channel have one. `reply_key` makes reply tokens."""
+    """`adapters` by agreement id, for the channels that stand in the agreements' files; `services.channels` says which
+    channel an agreement has. `build_adapter` makes another, once for each channel; Invalid says what it cannot use.
+    `verify_webhook`: whether one of the named secrets signed it. `reply_key` makes reply tokens.
+    `alarm_ways`: how alarms leave, `mail` and `webhook`; the failures are an adapter's three.
+    """
 
     db: Database
     settings: Settings
@@ -25,10 +37,20 @@ class Context:
     adapters: Mapping[str, RegistryAdapter]
     renderer: Renderer
     rdap: RdapClient
+    hosts: HostFinder
     dns: DnsProbe
+    panel: ResolverPanel
+    control: ControlProbe
     content: ContentProbe
+    capturer: Capturer
+    browser: Browser | None
+    survey: Survey
+    blobs: BlobStore
+    stamper: Stamper | None
     reply_key: bytes
-    verify_webhook: Callable[[str, Mapping[str, str], bytes], bool]
+    build_adapter: Callable[[AgreementChannel], RegistryAdapter]
+    verify_webhook: Callable[[Sequence[str], Mapping[str, str], bytes], bool]
+    alarm_ways: Mapping[str, Callable[[ToStaff], Awaitable[None]]]
 
     def program(self, program_id: str) -> Program:
         """Raises NotFound (code unknown_program)."""

@@ -1,105 +1,106 @@
-"""From approval to the recipient: the re-check right before, intent before act, and what came of the attempt.
+"""From approval to the queue of what may leave: the first look, the re-check at the end of the window, and the baseline.
 
-A crash between the recipient's acceptance and our record leaves an attempt `started`. Taken up again it is sent once
-more only by a channel that is idempotent under the same key; otherwise it is `uncertain` and a person decides.
+Everything that was approved is held against what is seen now: the registration, the zone, the pages, the evidence's
+age, and the very bytes of the notice.
 """
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 
 import structlog
 
-from notifier.adapter import Deferred, Receipt, RefusedForGood, RegistryAdapter, RenderedNotice, Uncertain
-from notifier.domain.case import Case, CaseState
-from notifier.domain.events import (
-    ApprovalVoided,
-    Dispatched,
-    EpochChanged,
-    Job,
-    JobKind,
-    TargetObserved,
-    Timer,
-    WentStale,
-)
-from notifier.domain.notice import Notice, NoticeState, Purpose
+from notifier.domain.blast import Surveyed
+from notifier.domain.case import BEFORE_SENDING, Case, CaseState
+from notifier.domain.events import ApprovalVoided, Cured, Dispatched, WentStale
+from notifier.domain.jobs import JobKind, Timer
+from notifier.domain.notice import ASKING, NoticeState
 from notifier.domain.outcome import Look
-from notifier.services import agreements, drafting, evaluation, outcomes
+from notifier.domain.rule import Recipient
+from notifier.services import (
+    agreements,
+    assessing,
+    binding,
+    capturing,
+    drafting,
+    evaluation,
+    judging,
+    ladder,
+    letters,
+    moving,
+    recipients,
+)
 from notifier.services.access import DAEMON
+from notifier.services.binding import again, note_look
+from notifier.services.capturing import Taken
 from notifier.services.context import Context
-from notifier.services.looking import look, same_object
-from notifier.services.responses import undeliverable
+from notifier.services.looking import look, unsure, what_changed
 from notifier.store import cases as case_store
 from notifier.store import notices as notice_store
 from notifier.store.database import Tx
-from notifier.store.ids import new_id
 
 log = structlog.get_logger(__name__)
 
-_LOOK_AGAIN = timedelta(minutes=5)
-_FIRST_WAIT = timedelta(minutes=1)
-_LONGEST_WAIT = timedelta(hours=4)
-_UNDO = frozenset({Purpose.WITHDRAWAL, Purpose.RESTORE})
-
 
 async def check(ctx: Context, case_id: str) -> None:
-    """The first look at a target: binds the registration epoch. Asked again later when it told nothing."""
+    """A look before anybody is asked: binds the registration epoch, and later tells whether the pages are gone for good.
+
+    Asked again later when it told nothing.
+    """
     case = await _read(ctx, case_id)
-    if case is None or case.state not in _BEFORE_SENDING:
+    if case is None or case.state not in BEFORE_SENDING:
         return
-    seen = await look(ctx, case.target)
+    urls: list[str] = []
+    async with ctx.db.pool.acquire() as con:
+        if case.review_reason == binding.PAGES_GONE and not case.embargo:
+            urls = await evaluation.sample_urls(con, case_id)
+        due = await capturing.due(ctx, con, case)
+    seen, around, taken = await asyncio.gather(
+        look(ctx, case.target, urls, hosting=recipients.seeks_host(ctx, case), mail=recipients.seeks_mail(ctx, case)),
+        assessing.survey(ctx, case),
+        capturing.take(ctx, case, due),
+    )
     async with ctx.db.transaction(DAEMON) as tx:
         locked = await case_store.lock(tx.con, case_id)
-        if locked is None or locked.state not in _BEFORE_SENDING:
+        if locked is None or locked.state not in BEFORE_SENDING:
             return
-        await _note_look(ctx, tx, locked, seen, "check")
-
-
-_BEFORE_SENDING = frozenset({CaseState.RECEIVED, CaseState.NEEDS_EVIDENCE, CaseState.IN_REVIEW, CaseState.APPROVED})
-
-
-async def _note_look(ctx: Context, tx: Tx, case: Case, seen: Look, purpose: str) -> tuple[Case, str]:
-    """Record a look; a new registration object supersedes the case; an unknown answer asks again, and decides nothing."""
-    observation_id = new_id()
-    await notice_store.insert_observation(tx.con, observation_id, case.id, purpose, seen.to_json(), tx.now)
-    epoch = seen.registration.epoch
-    if case.epoch and epoch and epoch != case.epoch:
-        await cancel_queued(tx, await notice_store.of_case(tx.con, case.id, NoticeState.QUEUED))
-        return await tx.save(case.apply(EpochChanged(case.epoch, epoch), tx.now)), observation_id
-    # Before sending, half a look must not replace the whole one that the approved notice speaks of.
-    half = purpose == "baseline" and seen.delegation.answer == "inconclusive"
-    if seen.registration.answer == "inconclusive" or half:
-        await tx.audit("target.not_observed", case.reference, {"observation": observation_id}, case.id)
-        if purpose == "check":
-            await tx.add_timer(case.id, Timer(JobKind.CHECK, case.id, tx.now + _again(seen)))
-        return case, observation_id
-    event = TargetObserved(observation_id, epoch, already_down(seen), seen.to_json())
-    return await tx.save(case.apply(event, tx.now)), observation_id
-
-
-def already_down(seen: Look) -> bool | None:
-    """Whether the name was out of the zone when we looked; None when the zone's servers told nothing."""
-    return {"absent": True, "delegated": False, "residual": True}.get(seen.delegation.answer)
-
-
-def _again(seen: Look) -> timedelta:
-    asked = seen.registration.retry_after
-    return max(_LOOK_AGAIN, timedelta(seconds=asked)) if asked else _LOOK_AGAIN
+        if not locked.embargo:
+            await capturing.record(ctx, tx, locked, taken)
+        locked, observation_id = await note_look(ctx, tx, locked, seen, "check")
+        locked = await assessing.weigh_in(ctx, tx, locked, around, seen)
+        joined = await letters.join(tx, locked)
+        locked = await judging.judge_again(ctx, tx, joined, came_in=joined.rev != locked.rev)
+        await ladder.seek_contact(ctx, tx, locked)
+        if urls and locked.state in BEFORE_SENDING and seen.content is not None and seen.content.answer != "served":
+            await _gone(ctx, tx, locked, observation_id)
 
 
 async def dispatch(ctx: Context, case_id: str) -> None:
     """The window is over: look once more, hold everything against what was approved, and only then let it go."""
     case = await _read(ctx, case_id)
-    if case is None or case.state is not CaseState.APPROVED or case.agreement is None:
+    if case is None or case.state is not CaseState.APPROVED or case.agreement is None or case.embargo:
         return
-    if not await agreements.is_armed(ctx, case.agreement):
-        log.info("dispatch.unarmed", case=case.reference, agreement=case.agreement)
-        return  # arming queues this job again
+    if case.appeal_open:
+        return  # its end queues this job again
+    if await moving.void_approval(ctx, case):
+        return
+    if not await agreements.is_armed(ctx, case.agreement) or await agreements.suspended(ctx, case.agreement):
+        log.info("dispatch.stopped", case=case.reference, agreement=case.agreement)
+        return  # arming and resuming queue this job again
     async with ctx.db.pool.acquire() as con:
-        urls = await outcomes.sample_urls(con, case_id)
-    seen = await look(ctx, case.target, urls)  # with the pages, so that a later cure can be told from an earlier one
+        urls = await evaluation.sample_urls(con, case_id)
+        due = await capturing.due(ctx, con, case, anew=True)
+    # With the pages, so that a later cure can be told from an earlier one.
+    seen, around, taken = await asyncio.gather(
+        look(ctx, case.target, urls, hosting=case.step is Recipient.HOST, mail=case.step is not Recipient.REGISTRY),
+        assessing.survey(ctx, case, unknown_too=False),
+        capturing.take(ctx, case, due),
+    )
     async with ctx.db.transaction(DAEMON) as tx:
         locked = await case_store.lock(tx.con, case_id)
-        if locked is None or locked.state is not CaseState.APPROVED or locked.agreement is None:
+        if locked is None or locked.state is not CaseState.APPROVED or locked.agreement is None or locked.embargo:
+            return
+        if locked.appeal_open:
             return
         if await tx.con.fetchval(
             "select exists (select 1 from timer where case_id = $1 and kind = $2 and due_at > $3 "
@@ -109,202 +110,86 @@ async def dispatch(ctx: Context, case_id: str) -> None:
             tx.now,
         ):
             return  # approved anew in the meantime: its own window is still open
-        await _dispatch_locked(ctx, tx, locked, seen)
+        if not await agreements.may_leave(ctx, tx.con, locked.agreement, undo=False):
+            return  # stopped while we looked
+        await capturing.record(ctx, tx, locked, taken)
+        await _dispatch_locked(ctx, tx, locked, seen, around, taken)
 
 
-async def _dispatch_locked(ctx: Context, tx: Tx, case: Case, seen: Look) -> None:
-    unknown = seen.registration.answer == "inconclusive" or seen.delegation.answer == "inconclusive"
+async def _dispatch_locked(
+    ctx: Context, tx: Tx, case: Case, seen: Look, around: Surveyed | None, taken: Sequence[Taken]
+) -> None:
+    unknown = unsure(seen)
+    if not binding.succeeded(case, seen) and await assessing.must_wait(ctx, tx, case, around):
+        await tx.audit("target.not_measured", case.reference, {}, case.id)
+        await tx.add_timer(case.id, Timer(JobKind.DISPATCH, case.id, tx.now + again(seen)))
+        return
     known = Look.from_json(case.registration) if case.registration else None
-    case, baseline_id = await _note_look(ctx, tx, case, seen, "baseline")
+    case, baseline_id = await note_look(ctx, tx, case, seen, "baseline")
     if case.state is not CaseState.APPROVED:
         return
-    queued = await notice_store.of_case(tx.con, case.id, NoticeState.QUEUED)
+    queued = [n for n in await notice_store.of_case(tx.con, case.id, NoticeState.QUEUED) if n.purpose in ASKING]
     if unknown:  # fail closed: it waits, and is looked at again
-        await tx.add_timer(case.id, Timer(JobKind.DISPATCH, case.id, tx.now + _again(seen)))
+        await tx.add_timer(case.id, Timer(JobKind.DISPATCH, case.id, tx.now + again(seen)))
+        return
+    case = await assessing.weigh_in(ctx, tx, case, around, seen)
+    if case.state is not CaseState.APPROVED:  # it is worse than what was approved
+        await judging.judge_again(ctx, tx, case)
         return
     verdict = await evaluation.evaluate_case(ctx, tx.con, case, tx.now)
     void: str | None = None
-    if known is None or not same_object(known, seen):
-        void = "registration changed"
+    changed = "registration changed" if known is None else what_changed(known, seen, case.step)
+    if await judging.unsettled(ctx, tx, case, verdict):
+        await judging.judge(ctx, tx, case, verdict)
+        return
+    if known is None or changed:
+        void = changed
     elif case.already_down:
         void = "already down"
+    elif seen.content is not None and seen.content.answer == "gone":
+        await _gone(ctx, tx, case, baseline_id)
+        return
+    elif await capturing.replaced(tx.con, case, taken):
+        void = binding.PAGES_REPLACED
     elif not verdict.sufficient:
         failed = tuple(f.rule for f in verdict.findings if f.result != "pass")
-        await cancel_queued(tx, queued)
+        await binding.cancel_queued(tx, queued)
         await tx.save(case.apply(WentStale(failed), tx.now))
         return
     else:
         drafts = await drafting.draft(ctx, tx.con, replace(case, registration=known.to_json()))
-        if drafting.digest_of(drafts) != case.approved_digest:
+        if drafting.digest_of(drafts, case) != case.approved_digest:
             void = "digest changed"
     if void:
-        await cancel_queued(tx, queued)
+        await binding.cancel_queued(tx, queued)
         await tx.save(case.apply(ApprovalVoided(void), tx.now))
         return
-    clock_ends = agreements.answer_due(ctx, case.agreement or "", tx.now)
-    event = Dispatched(baseline_id, tuple(n.id for n in queued), clock_ends)
+    remind_at, clock_ends = await ladder.clocks(ctx, tx.con, queued, tx.now)
+    event = Dispatched(baseline_id, tuple(n.id for n in queued), clock_ends, remind_at)
     await tx.save(case.apply(event, tx.now))
 
 
-async def cancel_queued(tx: Tx, queued: list[Notice]) -> None:
-    """Notices that have not left never will."""
-    for notice in queued:
-        await notice_store.save(tx.con, notice.apply("cancelled", tx.now))
-        await tx.audit("notice.cancelled", notice.id, {}, notice.case_id)
+async def _gone(ctx: Context, tx: Tx, case: Case, observation_id: str) -> None:
+    """The reported pages answer nobody: twice, a day apart, the case is over; until then they are looked at again.
 
-
-# --- sending ------------------------------------------------------------------------------------------------------
-
-
-async def send(ctx: Context, notice_id: str) -> None:
-    """One attempt: tx A records the intent, the adapter acts, tx B records what came of it."""
-    started = await _start(ctx, notice_id)
-    if started is None:
+    Once somebody was asked, whoever it was may have done it, and is to be told that no more is asked: that is a person's.
+    """
+    await binding.cancel_queued(tx, await notice_store.of_case(tx.con, case.id, NoticeState.QUEUED))
+    over = await binding.cured(ctx, tx, case)
+    if over and not await binding.somebody_asked(tx, case):
+        await tx.save(case.apply(Cured(observation_id), tx.now))
         return
-    notice, attempt, adapter = started
-    content = drafting.thaw(await ctx.db.fetchval("select content from notice where id = $1", notice_id))
-    try:
-        receipt = await _call(ctx, adapter, notice, content)
-    except Deferred as deferred:
-        await _deferred(ctx, notice, attempt, deferred)
-    except RefusedForGood as refused:
-        async with ctx.db.transaction(DAEMON) as tx:
-            await _lock_case(tx, notice)
-            await notice_store.finish_attempt(tx.con, notice.id, attempt, tx.now, "refused", detail=refused.reason)
-            current = await notice_store.get(tx.con, notice.id) or notice
-            event = "refused" if current.state is NoticeState.SENDING else "bounced"
-            await undeliverable(tx, current, refused.reason, event)
-    except Uncertain as uncertain:
-        await _lost_sight(ctx, notice, attempt, uncertain.reason)
-    else:
-        async with ctx.db.transaction(DAEMON) as tx:
-            await _lock_case(tx, notice)
-            current = await notice_store.get(tx.con, notice.id) or notice
-            await notice_store.finish_attempt(
-                tx.con, notice.id, attempt, tx.now, "accepted", receipt.reference, receipt.detail
-            )
-            if current.state in (NoticeState.SENDING, NoticeState.UNCERTAIN):
-                await notice_store.save(tx.con, current.apply("accepted", tx.now))
-                await notice_store.end_uncertain(tx.con, notice.id, DAEMON, tx.now, "the acceptance came after all")
-            await tx.audit(
-                "notice.sent",
-                notice.id,
-                {
-                    "attempt": attempt,
-                    "digest": notice.digest,
-                    "reference": receipt.reference,
-                    "key": notice.send_key,
-                },
-                notice.case_id,
-            )
-
-
-async def _start(ctx: Context, notice_id: str) -> tuple[Notice, int, RegistryAdapter] | None:
-    async with ctx.db.transaction(DAEMON) as tx:
-        notice = await notice_store.get(tx.con, notice_id)
-        if notice is None:
-            return None
-        case = await _lock_case(tx, notice)
-        notice = await notice_store.get(tx.con, notice_id)
-        if notice is None or notice.state not in (NoticeState.QUEUED, NoticeState.SENDING):
-            return None
-        if case.state is not CaseState.NOTIFIED and notice.purpose not in _UNDO:
-            return None  # withdrawn or superseded since
-        adapter = ctx.adapters.get(notice.agreement)
-        if adapter is None or not await agreements.is_armed(ctx, notice.agreement, tx.con):
-            return None  # disarmed since; arming queues it again
-        if notice.state is NoticeState.SENDING and not adapter.capabilities.idempotent:
-            await _to_person(tx, notice, "the daemon stopped between sending and recording")
-            return None
-        attempt = await notice_store.start_attempt(tx.con, notice_id, tx.now)
-        started = notice.apply("send_started", tx.now)
-        await notice_store.save(tx.con, started)
-        await tx.audit("notice.send_started", notice.id, {"attempt": attempt, "key": notice.send_key}, case.id)
-    return started, attempt, adapter
-
-
-async def _call(ctx: Context, adapter: RegistryAdapter, notice: Notice, content: RenderedNotice) -> Receipt:
-    if notice.purpose not in _UNDO:
-        return await adapter.send(content, notice.send_key)
-    first = await ctx.db.fetchrow(
-        "select a.reference, a.detail, n.send_key from notice n join attempt a on a.notice_id = n.id "
-        "where n.id = (select supersedes from notice where id = $1) and a.result in ('accepted', 'started', 'uncertain') "
-        "order by a.n desc limit 1",
-        notice.id,
-    )
-    key = first["send_key"] if first else notice.send_key
-    receipt = Receipt(True, (first and first["reference"]) or "", "", key)
-    return await adapter.withdraw(receipt, content, notice.send_key)
-
-
-async def _deferred(ctx: Context, notice: Notice, attempt: int, deferred: Deferred) -> None:
-    async with ctx.db.transaction(DAEMON) as tx:
-        await _lock_case(tx, notice)
-        await notice_store.finish_attempt(tx.con, notice.id, attempt, tx.now, "deferred", detail=deferred.reason)
-        current = await notice_store.get(tx.con, notice.id) or notice
-        if current.state is not NoticeState.SENDING:
-            return  # answered or withdrawn while we tried
-        await notice_store.save(tx.con, current.apply("deferred", tx.now))
-        wait = min(_FIRST_WAIT * 2 ** min(attempt - 1, 10), _LONGEST_WAIT)
-        if deferred.retry_after is not None:
-            wait = max(wait, timedelta(seconds=deferred.retry_after))
-        await tx.add_timer(notice.case_id, Timer(JobKind.SEND, notice.id, tx.now + wait))
-        await tx.audit(
-            "notice.deferred",
-            notice.id,
-            {"attempt": attempt, "again_at": (tx.now + wait).isoformat()},
-            notice.case_id,
+    if case.state is CaseState.APPROVED:
+        case = await tx.save(case.apply(ApprovalVoided(binding.PAGES_GONE), tx.now))
+    if over:
+        why = (
+            "the reported pages are gone for good, and somebody was asked before: withdraw the case as cured, or go on"
         )
-
-
-async def _lost_sight(ctx: Context, notice: Notice, attempt: int, why: str) -> None:
-    adapter = ctx.adapters[notice.agreement]
-    async with ctx.db.transaction(DAEMON) as tx:
-        await _lock_case(tx, notice)
-        await notice_store.finish_attempt(tx.con, notice.id, attempt, tx.now, "uncertain", detail=why)
-        current = await notice_store.get(tx.con, notice.id) or notice
-        if current.state is not NoticeState.SENDING:
-            return  # answered or withdrawn while we tried
-        if adapter.capabilities.idempotent:  # the same key cannot act twice
-            await tx.add_timer(notice.case_id, Timer(JobKind.SEND, notice.id, tx.now + _FIRST_WAIT))
-            await tx.audit("notice.send_again", notice.id, {"attempt": attempt}, notice.case_id)
-        else:
-            await _to_person(tx, current, why)
-
-
-async def _to_person(tx: Tx, notice: Notice, why: str) -> None:
-    await notice_store.save(tx.con, notice.apply("lost_sight", tx.now))
-    await tx.con.execute(
-        "update attempt set result = 'uncertain', finished_at = $2 where notice_id = $1 and result = 'started'",
-        notice.id,
-        tx.now,
-    )
-    await notice_store.open_task(
-        tx.con,
-        "uncertain",
-        f"it may have arrived, or not: {why}; ask the recipient, then say sent or not sent",
-        tx.now,
-        case_id=notice.case_id,
-        notice_id=notice.id,
-    )
-    await tx.audit("notice.uncertain", notice.id, {"key": notice.send_key}, notice.case_id)
-
-
-async def settle(tx: Tx, notice: Notice, *, arrived: bool) -> None:
-    """A person found out whether an uncertain notice arrived: then it was sent, or it is queued under the same key."""
-    await notice_store.save(tx.con, notice.apply("accepted" if arrived else "queued", tx.now))
-    await tx.audit("notice.settled", notice.id, {"arrived": arrived}, notice.case_id)
-    if not arrived:
-        await tx.enqueue(Job(JobKind.SEND, notice.id))
+        await notice_store.open_task(tx.con, "second_look", why, tx.now, case_id=case.id)
+        return
+    await binding.look_for_cure(ctx, tx, case)
 
 
 async def _read(ctx: Context, case_id: str) -> Case | None:
     async with ctx.db.pool.acquire() as con:
         return await case_store.get(con, case_id)
-
-
-async def _lock_case(tx: Tx, notice: Notice) -> Case:
-    case = await case_store.lock(tx.con, notice.case_id)
-    if case is None:
-        raise LookupError(f"notice {notice.id} has no case")
-    return case

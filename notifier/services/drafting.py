@@ -6,157 +6,212 @@ dates from when the review began. The same case drafts the same bytes, so an app
 
 import base64
 import hashlib
-import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 import rfc8785
 
 from notifier.adapter import Attachment, RenderedNotice
 from notifier.catalog import Agreement
-from notifier.domain import evidence as ev
 from notifier.domain.case import Case
 from notifier.domain.epp import Measure
-from notifier.domain.evidence import Evidence
+from notifier.domain.manifest import Manifest
 from notifier.domain.notice import Notice, NoticeState, Purpose
-from notifier.domain.outcome import Look
-from notifier.domain.program import Program
-from notifier.domain.report import ReportIn
-from notifier.domain.xarf import Item, Work
-from notifier.notice_facts import (
-    Ask,
-    Authority,
-    Contact,
-    Law,
-    NamedDomain,
-    NoticeFacts,
-    Product,
-    Recipient,
-    Signal,
-    Statement,
-    Threshold,
-    Us,
-)
-from notifier.services import evaluation
+from notifier.domain.recipient import Found, Nobody
+from notifier.services import channels, correspondence, gathering, keeping, links, recipients
 from notifier.services.context import Context
-from notifier.services.outcomes import sample_urls
-from notifier.store.database import Connection
-
-# Namespace of our deterministic ids (RFC 9562 §5.5); made once, for this project.
-_NAMESPACE = UUID("6b6f0f0e-52a5-5b0c-9b53-0d3f1f6a7c11")
-_TOKEN_CHARS = 26
-_ON_NO_LIST = Signal("lists", "on none of our lists of shared, popular and protected names", "our lists")
+from notifier.services.gathering import Occasion
+from notifier.store import contacts
+from notifier.store import files as file_store
+from notifier.store import notices as notice_store
+from notifier.store.database import Connection, Tx
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A notice that would go, and everything it says."""
+    """A notice that would go, whom it goes to and how that is known, and everything it says. `channel`: the digest of the
+    one that it would go by.
+    """
 
     notice: Notice
-    registry: str
+    recipient: Found
     content: RenderedNotice
+    manifest: Manifest
+    channel: str
 
 
 async def draft(ctx: Context, con: Connection, case: Case) -> list[Draft]:
     """What approval would send now; empty when there is nobody to write to."""
-    if case.agreement is None or not case.can_have_registry_step:
+    there = await channels.of(ctx, con, case.agreement or "")
+    if there is None or not case.can_ask or case.measure not in there.agreement.measures:
         return []
-    agreement = ctx.catalog.agreements.get(case.agreement)
-    if agreement is None or case.measure not in agreement.measures:
+    agreement = there.agreement
+    recipient = await recipients.contact(ctx, con, case, agreement)
+    if isinstance(recipient, Nobody):
         return []
+    purpose, told, before = await _purpose(con, case)
     earlier = await con.fetchrow(
         "select count(*) filter (where state not in ('queued', 'cancelled')) as left_us, "
         "count(*) filter (where state = 'cancelled') as cancelled from notice where case_id = $1 and agreement = $2",
         case.id,
         agreement.id,
     )
-    version = 1 + int(earlier["left_us"])
     # What was cancelled keeps its row and its id; the recipient never saw it, so the version does not count it.
-    return [
-        await _draft(
-            ctx,
-            con,
-            case,
-            agreement,
-            Purpose.REQUEST,
-            version,
-            case.measure,
-            None,
-            discarded=int(earlier["cancelled"]),
-        )
-    ]
+    version, discarded = 1 + int(earlier["left_us"]), int(earlier["cancelled"])
+    dated = case.review_since or case.opened_at
+    on = Occasion(agreement, recipient, purpose, version, case.measure, told, dated, earlier=before)
+    return [await _draft(ctx, con, case, on, discarded)]
 
 
-async def draft_undo(ctx: Context, con: Connection, case: Case, told: Notice, reason: str, now: datetime) -> Draft:
-    """The withdrawal for one party that was told. Asking for less waits for nobody, so it is dated now."""
-    agreement = ctx.agreement(told.agreement)
-    return await _draft(
-        ctx,
-        con,
-        case,
-        agreement,
-        Purpose.WITHDRAWAL,
-        told.version + 1,
-        Measure.RESTORE,
-        told,
-        earlier=reason,
-        dated=now,
-    )
-
-
-def digest_of(drafts: Sequence[Draft]) -> str:
-    """One digest over all notices of a step: what a preview shows and an approval names."""
-    return hashlib.sha256(rfc8785.dumps([d.content.digest for d in drafts])).hexdigest()
-
-
-async def _draft(
+async def draft_undo(
     ctx: Context,
     con: Connection,
     case: Case,
-    agreement: Agreement,
-    purpose: Purpose,
-    version: int,
-    measure: Measure,
-    told: Notice | None,
-    *,
-    earlier: str = "",
-    dated: datetime | None = None,
-    discarded: int = 0,
+    told: Notice,
+    reason: str,
+    now: datetime,
+    purpose: Purpose = Purpose.WITHDRAWAL,
 ) -> Draft:
-    key = f"{case.id}/{agreement.id}/{purpose}/{version}" + (f"/{discarded}" if discarded else "")
-    notice_id = str(uuid5(_NAMESPACE, key))
-    token = reply_token(ctx.reply_key, notice_id)
-    at = dated or case.review_since or case.opened_at
-    facts = await _facts(ctx, con, case, agreement, purpose, version, measure, told, notice_id, token, at, earlier)
-    content = ctx.renderer.notice(facts)
+    """The withdrawal for one party that was told, or what asks it to restore. Asking for less waits for nobody, so it is
+    dated now."""
+    on = await _after(ctx, con, told, purpose, Measure.RESTORE, now)
+    return await _draft(ctx, con, case, replace(on, earlier=reason))
+
+
+async def draft_reminder(ctx: Context, con: Connection, case: Case, told: Notice, now: datetime) -> Draft:
+    """The same request to the same party once more: nothing in it is new but its date, so nobody approves it anew."""
+    on = await _after(ctx, con, told, Purpose.REMINDER, Measure(told.measure), now)
+    asked = f"We asked on {told.sent_at:%Y-%m-%d %H:%M} UTC by notice {told.id}."
+    return await _draft(ctx, con, case, replace(on, earlier=asked))
+
+
+async def draft_undo_again(ctx: Context, con: Connection, case: Case, undo: Notice, now: datetime) -> Draft:
+    """A withdrawal that nobody answered, once more: it says that it repeats, and asks for nothing new."""
+    on = await _after(ctx, con, undo, undo.purpose, Measure.RESTORE, now)
+    first = await notice_store.get(con, undo.supersedes) if undo.supersedes else None
+    return await _draft(ctx, con, case, replace(on, told=first, repeats=undo))
+
+
+async def _after(
+    ctx: Context, con: Connection, told: Notice, purpose: Purpose, measure: Measure, now: datetime
+) -> Occasion:
+    """What follows a notice goes to whoever had it, as the version after it."""
+    agreement = await _standing(ctx, con, told)
+    recipient = await _told_where(con, told, agreement)
+    return Occasion(agreement, recipient, purpose, told.version + 1, measure, told, now)
+
+
+async def _standing(ctx: Context, con: Connection, told: Notice) -> Agreement:
+    """The agreement that the notice was sent under, with the channel that stands now."""
+    there = await channels.of(ctx, con, told.agreement)
+    return ctx.agreement(told.agreement) if there is None else there.agreement
+
+
+async def _told_where(con: Connection, told: Notice, agreement: Agreement) -> Found:
+    """Whoever was told is told again where it was told: its address may have changed in what we would find now.
+
+    A party with a channel of its own is told on that channel as it is now.
+    """
+    if agreement.for_anybody:
+        stored = await con.fetchrow(
+            "select recipient, content->>'recipient_address' as address from notice where id = $1", told.id
+        )
+        return replace(Found.from_json(stored["recipient"]), address=stored["address"])
+    return recipients.by_agreement(agreement)
+
+
+async def _purpose(con: Connection, case: Case) -> tuple[Purpose, Notice | None, str]:
+    """What the next notice is to its recipient, the one that it amends, and what it tells of what came before."""
+    if case.amendment is not None:
+        ours = await contacts.amendment(con, case.amendment)
+        return Purpose.AMENDMENT, await notice_store.get(con, ours.notice_id), ours.answer
+    before = [e for e in await contacts.exchanges(con, case.id) if e.party is not case.step]
+    if case.passed and before:
+        return Purpose.ESCALATION, None, correspondence.told(before)
+    return Purpose.REQUEST, None, ""
+
+
+async def queue(tx: Tx, item: Draft, approved_by: str) -> None:
+    """Freeze a draft as a queued notice."""
+    notice = replace(item.notice, approved_by=approved_by)
+    await notice_store.insert(
+        tx.con, notice, item.recipient.id, item.recipient.to_json(), freeze(item.content), tx.now, item.channel
+    )
+    await file_store.insert_manifest(tx.con, notice.id, item.manifest)
+    await tx.audit(
+        "notice.queued",
+        notice.id,
+        {
+            "digest": notice.digest,
+            "purpose": str(notice.purpose),
+            "agreement": notice.agreement,
+            "recipient": item.recipient.id,
+            "path": item.recipient.path,  # where its address stood, never the address
+        },
+        notice.case_id,
+    )
+
+
+def digest_of(drafts: Sequence[Draft], case: Case) -> str:
+    """One digest over all that a preview shows and an approval names.
+
+    The notices of a step, whom they go to and how that is known, the channels they would go by, the rules that the case
+    was judged under, and what a second person must weigh.
+    """
+    shown = [
+        [[d.content.digest, d.recipient.id, d.recipient.path, d.channel] for d in drafts],
+        case.program_digest,
+        list(case.second_reasons),
+    ]
+    return hashlib.sha256(rfc8785.dumps(shown)).hexdigest()
+
+
+async def _draft(ctx: Context, con: Connection, case: Case, on: Occasion, discarded: int = 0) -> Draft:
+    told, party = on.told, on.recipient.party
+    key = f"{case.id}/{on.agreement.id}/{on.purpose}/{on.version}" + (f"/{discarded}" if discarded else "")
+    if (
+        told is not None and on.purpose is not Purpose.AMENDMENT
+    ):  # of two that say the same, each is about its own request
+        key += f"/{told.id}"
+    notice_id = str(uuid5(gathering.NAMESPACE, key))
+    captured = await gathering.captures_of(con, case)
+    facts = await gathering.gathered(ctx, con, case, on, notice_id, captured)
+    made = await keeping.manifest_of(con, case, captured)
+    content = ctx.renderer.notice(replace(facts, manifest_sha256=made.sha256, bundle_url=_bundle_url(ctx, notice_id)))
     notice = Notice(
         id=notice_id,
         case_id=case.id,
-        agreement=agreement.id,
-        purpose=purpose,
-        version=version,
+        agreement=on.agreement.id,
+        purpose=on.purpose,
+        version=on.version,
         state=NoticeState.QUEUED,
-        measure=str(measure),
-        domain=case.target.registrable,
+        measure=str(on.measure),
+        domain=gathering.named(case, party),
         digest=content.digest,
         send_key=f"tn-{notice_id}",
-        reply_token=token,
+        reply_token=links.reply_token(ctx.reply_key, notice_id),
         approved_by=None,
-        drafted_at=at,
+        drafted_at=on.dated,
+        epoch=case.epoch,
+        party=party,
+        supersedes=on.repeats.id if on.repeats else told.id if told else None,
     )
-    return Draft(notice, agreement.registry, content)
+    return Draft(notice, on.recipient, content, made, on.agreement.channel_digest)
 
 
-def reply_token(key: bytes, notice_id: str) -> str:
-    """130 bits that nobody can guess, in lower case since gateways fold the local part of an address."""
-    mac = hmac.new(key, notice_id.encode(), hashlib.sha256).digest()
-    return base64.b32encode(mac).decode().lower()[:_TOKEN_CHARS]
+def _bundle_url(ctx: Context, notice_id: str) -> str:
+    return f"{ctx.settings.public_url.rstrip('/')}/api/v1/notices/{notice_id}/evidence"
 
 
 # --- freezing -----------------------------------------------------------------------------------------------------
+
+
+def xarf_file(content: RenderedNotice) -> Attachment:
+    """The notice's XARF document as a file."""
+    return Attachment("xarf.json", "application/json", content.xarf, hashlib.sha256(content.xarf).hexdigest())
 
 
 def freeze(content: RenderedNotice) -> dict[str, Any]:
@@ -182,193 +237,3 @@ def thaw(data: Mapping[str, Any]) -> RenderedNotice:
             ),
         }
     )
-
-
-# --- what it says -------------------------------------------------------------------------------------------------
-
-
-async def _facts(
-    ctx: Context,
-    con: Connection,
-    case: Case,
-    agreement: Agreement,
-    purpose: Purpose,
-    version: int,
-    measure: Measure,
-    told: Notice | None,
-    notice_id: str,
-    token: str,
-    at: datetime,
-    earlier: str,
-) -> NoticeFacts:
-    program = ctx.program(case.program)
-    reports = await evaluation.reports_of(con, case.id)
-    evidence = [item for _, item in await evaluation.evidence_of(con, case.id)]
-    signals = await con.fetchval("select signals from cases where id = $1", case.id)
-    settings = ctx.settings
-    public_url = settings.public_url.rstrip("/")
-    return NoticeFacts(
-        notice_id=notice_id,
-        case_ref=case.reference,
-        version=version,
-        purpose=str(purpose),
-        issued_at=at,
-        program=program.id,
-        program_name=program.name,
-        program_version=program.version,
-        category=program.category,
-        templates=program.templates,
-        us=Us(settings.organisation, program.owner, settings.contact, settings.domain),
-        recipient=Recipient(agreement.id, "registry", agreement.recipient_name, agreement.recipient_address),
-        domain=_named(case),
-        ask=Ask(
-            measure,
-            agreement.measures.get(measure, str(measure)),
-            undo_of=Measure(told.measure) if told else None,
-            why_not_less=_justification(reports),
-        ),
-        description="\n\n".join(dict.fromkeys(r.summary for r in reports)),
-        reply_token=token,
-        xarf_id=uuid5(_NAMESPACE, f"xarf/{notice_id}"),
-        valid_until=at + program.windows.validity,
-        appeal_address=program.appeal,
-        urls=await sample_urls(con, case.id),
-        works=_works(reports),
-        products=_products(evidence),
-        laws=_laws(reports),
-        threshold=_threshold(evidence),
-        authority=_authority(evidence),
-        contacts=_contacts(evidence),
-        collateral=[Signal(s["name"], s["value"], s["source"]) for s in signals] or [_ON_NO_LIST],
-        evidence=_index(evidence),
-        statements=_statements(program, reports),
-        earlier=earlier,
-        reply_url=f"{public_url}/api/v1/notices/{notice_id}/responses",
-        thread_key=told.send_key if told else "",
-        simulated=settings.simulated,
-    )
-
-
-def _named(case: Case) -> NamedDomain:
-    seen = Look.from_json(case.registration) if case.registration else None
-    if seen is None or seen.registration.answer != "found":
-        return NamedDomain(case.target.registrable, case.target.unicode, seen.at if seen else None)
-    r = seen.registration
-    return NamedDomain(
-        case.target.registrable,
-        case.target.unicode,
-        seen.at,
-        r.handle,
-        r.registrar_name,
-        r.registrar_iana_id,
-        r.registered_at,
-        r.expires_at,
-        r.statuses,
-    )
-
-
-def _justification(reports: Sequence[ReportIn]) -> str:
-    return next((r.statements.justification for r in reports if r.statements.justification), "")
-
-
-def _works(reports: Sequence[ReportIn]) -> list[Work]:
-    works = {(w.title, w.kind, w.right_holder): None for r in reports for w in r.works}
-    return [Work(title, kind, holder) for title, kind, holder in works]
-
-
-def _laws(reports: Sequence[ReportIn]) -> list[Law]:
-    laws = {(law.law, law.why): None for r in reports for law in r.statements.laws}
-    return [Law(name, why) for name, why in laws]
-
-
-def _products(evidence: Sequence[Evidence]) -> list[Product]:
-    letters = [item for item in evidence if isinstance(item, ev.WarningLetter)]
-    products = {
-        (p.name, p.active_ingredient or "", p.drug_class, p.violation): None
-        for letter in letters
-        for p in letter.products
-    }
-    return [Product(*product) for product in products]
-
-
-def _threshold(evidence: Sequence[Evidence]) -> Threshold | None:
-    samples = [item for item in evidence if isinstance(item, ev.Sample) and item.method != "chosen"]
-    if not samples:
-        return None
-    best = max(samples, key=lambda s: len(s.items))
-    infringing = sum(1 for page in best.items if page.label == "infringing")
-    return Threshold(len(best.items), infringing, f"{best.method}, seed {best.seed}")
-
-
-def _authority(evidence: Sequence[Evidence]) -> list[Authority]:
-    found = []
-    for item in evidence:
-        if isinstance(item, ev.WarningLetter):
-            due = f"{item.response_due.working_days} working days ({item.response_due.calendar})"
-            found.append(Authority("warning letter", item.reference, item.issued_on.isoformat(), due, item.response))
-        elif isinstance(item, ev.CourtOrder):
-            found.append(Authority(f"order of {item.issuer}", item.reference, item.issued_on.isoformat()))
-    return found
-
-
-def _contacts(evidence: Sequence[Evidence]) -> list[Contact]:
-    return [
-        Contact(
-            item.party,
-            "of record",
-            item.address,
-            item.contacted_at,
-            None if item.response == "none" else item.summary,
-        )
-        for item in evidence
-        if isinstance(item, ev.PriorContact)
-    ]
-
-
-def _index(evidence: Sequence[Evidence]) -> list[Item]:
-    found = []
-    for item in evidence:
-        if isinstance(item, ev.Capture | ev.Screenshot):
-            vantage = item.vantage if isinstance(item, ev.Capture) else ""
-            found.append(Item(item.kind, item.captured_at, item.url, vantage, item.sha256))
-        elif isinstance(item, ev.TestPurchase):
-            found.append(Item(item.kind, item.ordered_at, item.url, "", item.sha256))
-        elif isinstance(item, ev.LicenceCheck):
-            found.append(Item(item.kind, item.checked_at, item.url, item.source, item.sha256))
-    return sorted(found, key=lambda i: (i.at, i.kind, i.url or ""))
-
-
-def _statements(program: Program, reports: Sequence[ReportIn]) -> list[Statement]:
-    """The submitters' own attestations; the organisation speaks, staff are not named to a recipient."""
-    found: dict[str, Statement] = {}
-    for report in reports:
-        said = report.statements
-        if said.good_faith:
-            found.setdefault(
-                "good faith",
-                Statement("good faith", "believes in good faith that this report is right", program.owner),
-            )
-        if said.accuracy:
-            found.setdefault(
-                "accuracy",
-                Statement("accuracy", "states that the information is accurate and complete", program.owner),
-            )
-        if said.authorisation:
-            holders = ", ".join(said.authorisation.right_holders)
-            found.setdefault(
-                "authorisation",
-                Statement("authorisation", f"{said.authorisation.statement} ({holders})", program.owner),
-            )
-        if said.human_review:
-            found.setdefault(
-                "human review",
-                Statement(
-                    "human review",
-                    "a person reviewed the evidence; machines were at most a lead",
-                    program.owner,
-                    said.human_review.at,
-                ),
-            )
-        if said.nexus:
-            found.setdefault("nexus", Statement("nexus", said.nexus, program.owner))
-    return list(found.values())

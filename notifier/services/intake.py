@@ -6,58 +6,44 @@ A refused report is stored too. Of one marked as child sexual abuse material onl
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
 
 import structlog
 
-from notifier.catalog import Catalog
-from notifier.domain.case import Case, CaseState
-from notifier.domain.events import Evaluated, ReportJoined
+from notifier.domain.case import OPEN, Case, CaseState
+from notifier.domain.events import ApprovalVoided, ReportJoined
 from notifier.domain.evidence import Evidence
 from notifier.domain.evidence import content as evidence_content
 from notifier.domain.evidence import digest as evidence_digest
+from notifier.domain.jobs import Job, JobKind
 from notifier.domain.notice import NoticeState
-from notifier.domain.policy import Finding, FindingResult, Verdict
+from notifier.domain.policy import Verdict
 from notifier.domain.report import REPORT_MAX_BYTES, ReportIn
-from notifier.domain.safety import Safety
-from notifier.errors import Conflict, NotifierError, Refused, TooLarge
-from notifier.services import access, dispatch, evaluation
+from notifier.errors import Conflict, NotifierError, TooLarge, TooMany
+from notifier.services import (
+    access,
+    accuracy,
+    binding,
+    drafting,
+    evaluation,
+    judging,
+    letters,
+    news,
+    opening,
+    quotas,
+    submitted,
+)
 from notifier.services.access import DAEMON, Principal, Role
 from notifier.services.context import Context
+from notifier.services.opening import Opening
+from notifier.services.remembering import remembered
+from notifier.services.submitted import Submitted
 from notifier.services.understanding import Understood, understand
 from notifier.store import cases as case_store
 from notifier.store import notices as notice_store
-from notifier.store.cases import Origin
 from notifier.store.database import AlreadyThere, Tx, storable
 from notifier.store.ids import new_id
 
 log = structlog.get_logger(__name__)
-
-URGENT = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """What became of one report. `code` is a refusal code; `known`: these ids are from an earlier submission."""
-
-    report_id: str | None
-    case_id: str | None
-    reference: str | None
-    domain: str | None
-    host: str | None
-    registrable: str | None
-    private_suffix: str | None
-    registry: str | None
-    code: str | None
-    detail: str | None
-    safety: str | None
-    state: str | None
-    findings: tuple[Finding, ...]
-    warnings: tuple[str, ...]
-    duplicate_of: str | None
-    known: bool = False
 
 
 async def submit(
@@ -93,11 +79,15 @@ async def submit(
     if known := await _known(ctx, who, raw, None, understood.report):
         return known
     try:
-        return await _store(ctx, who, raw, media_type, idempotency_key, via, understood)
-    except AlreadyThere:  # the same report, or the same target's first case, came in beside us
-        if known := await _known(ctx, who, raw, idempotency_key, understood.report):
-            return known
-        return await _store(ctx, who, raw, media_type, idempotency_key, via, understood)
+        await quotas.ahead(ctx, who, urgent=understood.report.priority == "urgent")
+        try:
+            return await _store(ctx, who, raw, media_type, idempotency_key, via, understood)
+        except AlreadyThere:  # the same report, or the same target's first case, came in beside us
+            if known := await _known(ctx, who, raw, idempotency_key, understood.report):
+                return known
+            return await _store(ctx, who, raw, media_type, idempotency_key, via, understood)
+    except TooMany as over:
+        return await keep_refused(ctx, who, raw, media_type, None, via, over)
 
 
 # --- storing ------------------------------------------------------------------------------------------------------
@@ -112,23 +102,25 @@ async def _store(
     via: str,
     understood: Understood,
 ) -> Submitted:
-    report, target = understood.report, understood.assessment.target
-    report_id = new_id()
+    report, report_id = understood.report, new_id()
     async with ctx.db.transaction(who.id, via) as tx:
-        case = await case_store.lock_open(tx.con, report.program, target.name)
+        understood = await remembered(ctx, tx, understood)
+        case = await _case_of(tx, report.program, understood.assessment.target.name)
         joined = case is not None
+        before: Verdict | None = None
         if case is None:
-            case = await _open(ctx, tx, who, understood, report_id)
+            case = await opening.open_case(ctx, tx, await _opening(ctx, tx, who, understood, report_id))
+        elif case.state is CaseState.APPROVED:
+            before = await evaluation.evaluate_case(ctx, tx.con, case, tx.now)
         await _insert_report(tx, report_id, who, raw, media_type, key, via, understood, case, joined)
         await insert_evidence(tx, case.id, report_id, who, report.evidence)
         if joined:
-            before = case.state
-            case = await tx.save(case.apply(ReportJoined(report_id, who.id), tx.now))
-            if before is CaseState.APPROVED and case.state is not CaseState.APPROVED:
-                await dispatch.cancel_queued(tx, await notice_store.of_case(tx.con, case.id, NoticeState.QUEUED))
+            case = await _joined(ctx, tx, who, case, report_id, before)
+        case = await letters.settle(tx, case, report.evidence)
         verdict = await evaluation.evaluate_case(ctx, tx.con, case, tx.now)
-        case = await judge(ctx, tx, case, verdict)
-    return _result(
+        case = await judging.judge(ctx, tx, case, verdict)
+        await quotas.take(ctx, tx, who, urgent=report.priority == "urgent")
+    return submitted.result(
         ctx.catalog,
         understood,
         str(case.safety),
@@ -141,67 +133,46 @@ async def _store(
     )
 
 
-async def judge(ctx: Context, tx: Tx, case: Case, verdict: Verdict) -> Case:
-    """Apply an evaluation; a case that may be reviewed but has nobody to write to becomes a person's task."""
-    event = Evaluated(
-        evaluation.may_be_reviewed(ctx.program(case.program), verdict),
-        verdict.ids(FindingResult.FAIL),
-        verdict.ids(FindingResult.UNKNOWN),
+async def _opening(ctx: Context, tx: Tx, who: Principal, understood: Understood, report_id: str) -> Opening:
+    report, name = understood.report, understood.name
+    urgent = report.priority == "urgent"
+    return Opening(
+        program=report.program,
+        assessment=understood.assessment.dated(tx.now),
+        suffix_version=name.suffix_version,
+        warnings=name.warnings,
+        organisation=who.organisation,
+        by=who.id,
+        report_id=report_id,
+        urgent=urgent and not await accuracy.is_on_probation(ctx, tx, report.program, who.organisation),
     )
-    case = await tx.save(case.apply(event, tx.now))
-    if case.state is CaseState.IN_REVIEW and case.agreement is None:
-        await notice_store.open_task(tx.con, "no_contact", _why_nobody(ctx, case), tx.now, case_id=case.id)
+
+
+async def _case_of(tx: Tx, program: str, target: str) -> Case | None:
+    """The open case that a report on this target joins, locked: its own, or the one that its own was merged into."""
+    case = await case_store.lock_open(tx.con, program, target)
+    if case is None and (goes_on := await case_store.goes_on(tx.con, program, target)):
+        case = await case_store.lock(tx.con, goes_on)
+    return case if case is not None and case.state in OPEN else None
+
+
+async def _joined(ctx: Context, tx: Tx, who: Principal, case: Case, report_id: str, before: Verdict | None) -> Case:
+    """One more report for an open case. `before`: the verdict without it, of an approved case.
+
+    An approval is void when the report changed a finding or a word of what was approved, or the approver became a party.
+    """
+    case = await tx.save(case.apply(ReportJoined(report_id, who.id), tx.now))
+    if case.state is CaseState.APPROVED and before is not None:
+        verdict = await evaluation.evaluate_case(ctx, tx.con, case, tx.now)
+        drafts = await drafting.draft(ctx, tx.con, case)
+        stands = [(f.rule, f.result) for f in verdict.findings] == [(f.rule, f.result) for f in before.findings]
+        if not stands or drafting.digest_of(drafts, case) != case.approved_digest:
+            case = await tx.save(case.apply(ApprovalVoided("a later report changed what was approved"), tx.now))
+    if before is not None and case.state is not CaseState.APPROVED:
+        await binding.cancel_queued(tx, await notice_store.of_case(tx.con, case.id, NoticeState.QUEUED))
+    await news.catch_up(tx, case.id)
+    await tx.enqueue(Job(JobKind.CAPTURE, case.id))  # it may name pages that nobody captured
     return case
-
-
-def _why_nobody(ctx: Context, case: Case) -> str:
-    if not case.can_have_registry_step:
-        return f"{case.target.name} is one site on a shared name: its host or its registrant is to be asked, never the registry"
-    registry = ctx.catalog.registry_for(case.target.tld)
-    operator = registry.name if registry else f"the operator of .{case.target.tld}"
-    return f"no agreement of {case.program} with {operator}: find the host or the registrar to ask"
-
-
-async def _open(ctx: Context, tx: Tx, who: Principal, understood: Understood, report_id: str) -> Case:
-    report, assessment, name = understood.report, understood.assessment, understood.name
-    program = ctx.program(report.program)
-    target = assessment.target
-    registry = ctx.catalog.registry_for(target.tld)
-    number: int = await tx.con.fetchval("select nextval('case_number')")
-    case = Case(
-        id=new_id(),
-        reference=f"TN-{tx.now:%Y}-{number:06d}",
-        program=program.id,
-        program_digest=program.digest,
-        target=target,
-        safety=Safety.SECOND_REVIEW
-        if program.second_review and assessment.safety is Safety.CLEAR
-        else assessment.safety,
-        state=CaseState.RECEIVED,
-        rev=1,
-        opened_at=tx.now,
-        state_since=tx.now,
-        measure=program.default_measure,
-        agreement=None,
-        involved=frozenset({who.id}),
-        priority=URGENT if report.priority == "urgent" else 0,
-        previous_case=await case_store.latest_ended(tx.con, program.id, target.name),
-    )
-    agreement = (
-        ctx.catalog.agreement_for(program.id, registry.id, target.tld)
-        if registry and case.can_have_registry_step
-        else None
-    )
-    if agreement:
-        case = replace(case, agreement=agreement.id)
-    origin = Origin(
-        who.organisation,
-        name.suffix_version,
-        [{"name": s.name, "value": s.value, "source": s.source} for s in assessment.signals],
-        list(name.warnings),
-        registry.id if registry else None,
-    )
-    return await tx.open(Case.open(case, report_id), origin)
 
 
 async def _insert_report(
@@ -249,7 +220,7 @@ async def _insert_report(
 async def insert_evidence(
     tx: Tx, case_id: str, report_id: str | None, who: Principal, items: Sequence[Evidence]
 ) -> list[str]:
-    """Evidence of a case, each item once for each supplier; the new rows' ids."""
+    """Evidence of a case, each item of a report once; the new rows' ids."""
     rows = [
         (new_id(), case_id, report_id, who.id, item.kind, evidence_digest(item), evidence_content(item), tx.now)
         for item in items
@@ -271,11 +242,26 @@ async def keep_refused(
     via: str,
     refusal: NotifierError,
 ) -> Submitted:
-    """Keep what was refused, with its submitter; of one marked as CSAM nothing but hash, code and time."""
+    """Keep what was refused, with its submitter; of one marked as CSAM nothing but hash, code and time.
+
+    What is over a quota does not hold its idempotency key, so that it may come again under it.
+    """
+    try:
+        return await _keep_refused(ctx, who, raw, media_type, key, via, refusal)
+    except TooMany as over:
+        return await _keep_refused(ctx, who, raw, media_type, None, via, over)
+
+
+async def _keep_refused(
+    ctx: Context, who: Principal, raw: bytes, media_type: str, key: str | None, via: str, refusal: NotifierError
+) -> Submitted:
     report_id = new_id()
     forget = refusal.code == "csam_refused"
     digest = hashlib.sha256(raw)
     async with ctx.db.transaction(DAEMON if forget else who.id, via) as tx:
+        drop = forget
+        if isinstance(refusal, TooMany):
+            drop = not await quotas.may_keep(ctx, tx, who)
         await tx.con.execute(
             "insert into report (id, principal, organisation, via, program, idempotency_key, raw, raw_sha256, media_type, "
             "code, detail, received_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
@@ -285,7 +271,7 @@ async def keep_refused(
             via,
             "" if forget else _program_named(raw),
             None if forget else key,
-            None if forget else raw,
+            None if drop else raw,
             digest.digest(),
             media_type,
             refusal.code,
@@ -293,7 +279,9 @@ async def keep_refused(
             tx.now,
         )
         await tx.audit("report.refused", report_id, {"code": refusal.code, "sha256": digest.hexdigest()})
-    return refused(report_id, refusal)
+        if not isinstance(refusal, TooMany) and not forget:
+            await quotas.take(ctx, tx, who, urgent=False)
+    return submitted.refused(report_id, refusal)
 
 
 def _program_named(raw: bytes) -> str:
@@ -327,93 +315,4 @@ async def _known(
             report.program,
             report.external_id,
         )
-    return await _from_row(ctx, row) if row else None
-
-
-async def _from_row(ctx: Context, row: Mapping[str, Any]) -> Submitted:
-    if row["code"] is not None:
-        return replace(refused(str(row["id"]), Refused(row["detail"] or "", code=row["code"])), known=True)
-    now = await ctx.db.clock.now()
-    async with ctx.db.pool.acquire() as con:
-        case = await case_store.get(con, str(row["case_id"]))
-        if case is None:
-            raise LookupError(f"report {row['id']} has no case")
-        verdict = await evaluation.evaluate_case(ctx, con, case, now)
-        place = await con.fetchrow("select registry, warnings from cases where id = $1", case.id)
-    return Submitted(
-        report_id=str(row["id"]),
-        case_id=case.id,
-        reference=case.reference,
-        domain=case.target.name,
-        host=case.target.host,
-        registrable=case.target.registrable,
-        private_suffix=case.target.private_suffix,
-        registry=place["registry"] if place else None,
-        code=None,
-        detail=None,
-        safety=str(case.safety),
-        state=str(case.state),
-        findings=verdict.findings,
-        warnings=tuple(place["warnings"]) if place else (),
-        duplicate_of=case.reference if row["duplicate"] else None,
-        known=True,
-    )
-
-
-# --- results ------------------------------------------------------------------------------------------------------
-
-
-def refused(report_id: str | None, refusal: NotifierError) -> Submitted:
-    """A refusal as a result; `report_id` None when nothing was stored."""
-    nothing: dict[str, Any] = dict.fromkeys(
-        (
-            "case_id",
-            "reference",
-            "domain",
-            "host",
-            "registrable",
-            "private_suffix",
-            "registry",
-            "safety",
-            "state",
-            "duplicate_of",
-        )
-    )
-    return Submitted(report_id=report_id, code=refusal.code, detail=refusal.detail, findings=(), warnings=(), **nothing)
-
-
-def _result(
-    catalog: Catalog, understood: Understood, safety: str, state: str, verdict: Verdict, **ids: str | None
-) -> Submitted:
-    target = understood.assessment.target
-    registry = catalog.registry_for(target.tld)
-    return Submitted(
-        report_id=ids.get("report_id"),
-        case_id=ids.get("case_id"),
-        reference=ids.get("reference"),
-        domain=target.name,
-        host=understood.name.host,
-        registrable=target.registrable,
-        private_suffix=target.private_suffix,
-        registry=registry.id if registry else None,
-        code=None,
-        detail=None,
-        safety=safety,
-        state=state,
-        findings=verdict.findings,
-        warnings=understood.name.warnings,
-        duplicate_of=ids.get("duplicate_of"),
-    )
-
-
-def dry_run(catalog: Catalog, who: Principal, raw: bytes, now: datetime) -> Submitted:
-    """What `submit` would say, with nothing stored and nobody asked. Measured signals are unknown in it."""
-    try:
-        understood = understand(catalog, who, raw)
-    except NotifierError as refusal:
-        return refused(None, refusal)
-    report, assessment = understood.report, understood.assessment
-    verdict = evaluation.evaluate_report(catalog, report, assessment, now)
-    reviewable = evaluation.may_be_reviewed(catalog.programs[report.program], verdict)
-    state = CaseState.IN_REVIEW if reviewable else CaseState.NEEDS_EVIDENCE
-    return _result(catalog, understood, str(assessment.safety), str(state), verdict)
+    return await submitted.of_row(ctx, row) if row else None

@@ -4,26 +4,67 @@ import asyncio
 from collections.abc import Sequence
 
 from notifier.domain.outcome import Look
+from notifier.domain.rule import Recipient
 from notifier.domain.safety import Target
 from notifier.services.context import Context
 
 
-async def look(ctx: Context, target: Target, urls: Sequence[str] = ()) -> Look:
-    """One look, stamped with business time. Never raises for what the outside does: that is `inconclusive`."""
-    registration, delegation = await asyncio.gather(
-        ctx.rdap.domain(target.registrable), ctx.dns.delegation(target.registrable)
+async def look(
+    ctx: Context,
+    target: Target,
+    urls: Sequence[str] = (),
+    *,
+    hosting: bool = False,
+    mail: bool = False,
+    panel: bool = False,
+) -> Look:
+    """One look, stamped with business time. Never raises for what the outside does: that is `inconclusive`.
+
+    `hosting`: whose network the target lies in is asked too. `mail`: and whether the contacts that are found take mail.
+    `panel`: so is what resolvers tell users.
+    """
+    registration, delegation, hosts, told = await asyncio.gather(
+        ctx.rdap.domain(target.registrable),
+        ctx.dns.delegation(target.registrable),
+        ctx.hosts.of(target.name) if hosting else _unasked(),
+        ctx.panel.ask(target.registrable) if panel else _unasked(),
     )
     content = await ctx.content.content(urls) if urls else None
-    return Look(await ctx.db.clock.now(), registration, delegation, content)
+    found = (registration.registrar_abuse_email, hosts.abuse_email if hosts else None)
+    domains = sorted({address.rpartition("@")[2].lower() for address in found if address}) if mail else []
+    takes = await asyncio.gather(*(ctx.hosts.takes_mail(domain) for domain in domains))
+    no_mail = tuple(domain for domain, does in zip(domains, takes, strict=True) if does is False)
+    return Look(await ctx.db.clock.now(), registration, delegation, content, hosts, no_mail, told)
 
 
-def same_object(known: Look, seen: Look) -> bool:
-    """Whether two looks show the same registration in everything a notice says of it."""
+async def _unasked() -> None:
+    return None
+
+
+def unsure(seen: Look) -> bool:
+    """Whether anything that was asked of registries, zone and networks is not known: then nothing follows from it."""
+    told = [seen.registration.answer, seen.delegation.answer, *([seen.hosting.answer] if seen.hosting else [])]
+    return "inconclusive" in told
+
+
+def what_changed(known: Look, seen: Look, party: Recipient) -> str | None:
+    """Why two looks do not show the same registration in everything that a notice says of it, and the same party to
+    write to; None when they do.
+
+    Registries hide who the registrant is. A registrar, name servers and a date of change that are all new at once
+    may be a new owner under the old object.
+    """
     a, b = known.registration, seen.registration
-    return (a.handle, a.registered_at, a.expires_at, a.registrar_name, a.registrar_iana_id) == (
-        b.handle,
-        b.registered_at,
-        b.expires_at,
-        b.registrar_name,
-        b.registrar_iana_id,
-    )
+    moved = (a.registrar_name, a.registrar_iana_id) != (b.registrar_name, b.registrar_iana_id)
+    if moved and a.last_changed_at != b.last_changed_at and set(a.nameservers) != set(b.nameservers):
+        return "possible owner change"
+    same = (a.handle, a.registered_at, a.expires_at) == (b.handle, b.registered_at, b.expires_at)
+    if not same or moved:
+        return "registration changed"
+    if party is not Recipient.REGISTRY and set(seen.no_mail) - set(known.no_mail):
+        return "the contact takes no mail any more"
+    if party is Recipient.REGISTRAR and a.registrar_abuse_email != b.registrar_abuse_email:
+        return "the registrar's contact changed"
+    if party is Recipient.HOST and known.hosting and seen.hosting and known.hosting.holder != seen.hosting.holder:
+        return "the host changed"
+    return None

@@ -2,23 +2,27 @@
 
 from datetime import datetime, timedelta
 
-from notifier.domain.case import HEARD, PROVEN, Case, CaseState, summarise
+from notifier.domain.case import OPEN, Case, CaseState
 from notifier.domain.epp import Measure
-from notifier.domain.events import ClockEnded, JobKind, Judged, Timer, WatchEnded
+from notifier.domain.events import ClockEnded, Judged, WatchEnded
+from notifier.domain.jobs import JobKind, Timer
 from notifier.domain.notice import TOLD
-from notifier.domain.outcome import Claim, Judgement, Look, Verdict, judge
+from notifier.domain.outcome import PROVEN, Claim, Judgement, Look, Verdict, judge, summarise
 from notifier.domain.program import Program
+from notifier.services import binding, ladder, turns, watching
 from notifier.services.access import DAEMON
+from notifier.services.alarming import raise_alarm
 from notifier.services.context import Context
+from notifier.services.evaluation import sample_urls
 from notifier.services.looking import look
 from notifier.store import cases as case_store
+from notifier.store import contacts
 from notifier.store import notices as notice_store
 from notifier.store.database import Connection, Tx
 from notifier.store.ids import new_id
 
 _ON_CONTENT = {Measure.CONTENT_REMOVAL}
 _DAILY = timedelta(days=1)
-_SAMPLE = 10
 
 
 async def observe(ctx: Context, claim_id: str) -> None:
@@ -29,27 +33,36 @@ async def observe(ctx: Context, claim_id: str) -> None:
     async with ctx.db.pool.acquire() as con:
         case = await case_store.get(con, str(row["case_id"]))
         urls = await sample_urls(con, str(row["case_id"])) if row["measure"] in _ON_CONTENT else []
-    if case is None or case.state not in HEARD:
+    if case is None or not case.hears:
         return
-    seen = await look(ctx, case.target, urls)
+    if case.embargo:
+        urls = []
+    seen = await look(ctx, case.target, urls, panel=True)
     async with ctx.db.transaction(DAEMON) as tx:
         locked = await case_store.lock(tx.con, case.id)
-        if locked is None or locked.state not in HEARD:
+        if locked is None or not locked.hears:
             return
-        await notice_store.insert_observation(tx.con, new_id(), locked.id, "look", seen.to_json(), seen.at, claim_id)
+        observation = new_id()
+        await notice_store.insert_observation(tx.con, observation, locked.id, "look", seen.to_json(), seen.at, claim_id)
+        await watching.compare(ctx, tx, locked, seen, observation)
         await _judge(ctx, tx, locked, claim_id)
+        locked = await case_store.lock(tx.con, case.id)
+        if locked is not None and locked.state in OPEN and binding.succeeded(locked, seen):
+            await binding.supersede(ctx, tx, locked, seen)
 
 
 async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str) -> None:
     program = ctx.program(case.program)
     row = await tx.con.fetchrow(
-        "select c.*, n.measure as requested, n.queued_at from claim c join notice n on n.id = c.notice_id where c.id = $1",
+        "select c.*, n.measure as requested, n.queued_at, coalesce(n.sent_at, c.claimed_at) as asked_at from claim c "
+        "join notice n on n.id = c.notice_id where c.id = $1",
         claim_id,
     )
     if row is None:
         return
     requested = Measure(row["requested"])
-    baseline = await _baseline(tx.con, case.id, requested, row["queued_at"])
+    before = row["queued_at"] if requested is Measure.RESTORE else row["asked_at"]
+    baseline = await _baseline(tx.con, case.id, requested, before)
     if baseline is None:
         raise LookupError(f"claim {claim_id} has no baseline: nothing was sent for it")
     looks = await _looks(tx.con, claim_id)
@@ -65,7 +78,8 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str) -> None:
         now=tx.now,
     )
     await tx.con.execute(
-        "update claim set verdict = $2, outcome = $3, credited = $4, alarms = $5, why = $6, judged_at = $7 where id = $1",
+        "update claim set verdict = $2, outcome = $3, credited = $4, alarms = $5, why = $6, judged_at = $7, "
+        "parent_effective_at = $8, user_effective_at = $9 where id = $1",
         claim_id,
         str(found.verdict),
         found.outcome,
@@ -73,14 +87,25 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str) -> None:
         list(found.alarms),
         found.why,
         tx.now,
+        found.effect.parent_at,
+        found.effect.user_at,
     )
-    for alarm in found.alarms:
-        if await notice_store.raise_alarm(tx.con, alarm, found.why, tx.now, case.id, claim_id):
-            await tx.audit("alarm.raised", claim_id, {"kind": alarm}, case.id)
+    expires_at = next((e for e in (look.registration.expires_at for look in reversed(looks)) if e is not None), None)
+    for cause in found.causes:
+        await raise_alarm(
+            tx, cause.kind, found.why, case, claim_id, claim_id=claim_id, seen_at=cause.seen_at, expires_at=expires_at
+        )
     rows = await tx.con.fetch("select verdict from claim where case_id = $1", case.id)
     final = _is_final(found, row["deadline"], tx.now)
     next_look = _next_look(program, found.verdict, final, row["claimed_at"], row["deadline"], tx.now)
     if found.verdict != row["verdict"] or (final and case.state is CaseState.NOTIFIED):
+        notice = await notice_store.get(tx.con, str(row["notice_id"]))
+        current = notice is not None and ladder.is_current(case, notice)
+        # Of an earlier party only an act that was seen ends the turn of who is asked now; that it undid something, never.
+        ends = current or (found.verdict in PROVEN and requested is not Measure.RESTORE)
+        # A claim that was not done is no end while somebody else can be asked.
+        refuted = final and current and found.verdict is Verdict.CONTRADICTED and case.state is CaseState.NOTIFIED
+        rung = await turns.next_rung(ctx, tx, case, over=True) if refuted else None
         event = Judged(
             claim_id,
             found.verdict,
@@ -91,8 +116,11 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str) -> None:
             found.why,
             next_look,
             undoes=requested is Measure.RESTORE,
+            last=ends and rung is None,
         )
-        await tx.save(case.apply(event, tx.now))
+        case = await tx.save(case.apply(event, tx.now))
+        if rung is not None:
+            await ladder.escalate(ctx, tx, case, str(row["notice_id"]), "not_done")
     elif next_look:  # nothing new was seen, so nothing is said; only the next look is planned
         await tx.add_timer(case.id, Timer(JobKind.OBSERVE, claim_id, next_look))
     elif case.state is CaseState.RESOLVED and found.verdict in PROVEN:
@@ -124,27 +152,15 @@ def _next_look(
     return None if final else now + _DAILY
 
 
-async def sample_urls(con: Connection, case_id: str) -> list[str]:
-    """The reported addresses, at most ten, oldest report first; the name's front page when none was given."""
-    rows = await con.fetch(
-        "select distinct on (url) url, received_at from report, unnest(urls) url where case_id = $1 and code is null",
-        case_id,
-    )
-    urls = [row["url"] for row in sorted(rows, key=lambda r: (r["received_at"], r["url"]))][:_SAMPLE]
-    if urls:
-        return urls
-    target = await con.fetchval("select target from cases where id = $1", case_id)
-    return [f"http://{target}/"]
-
-
-async def _baseline(con: Connection, case_id: str, requested: Measure, queued_at: datetime) -> Look | None:
-    """The look taken just before the notice left; for an undo, whatever was seen last before it was asked for."""
+async def _baseline(con: Connection, case_id: str, requested: Measure, before: datetime) -> Look | None:
+    """The look taken just before the notice left, and none before a later one; for an undo, whatever was seen last
+    before it was asked for."""
     stored = await con.fetchval(
-        "select look from observation where case_id = $1 and (purpose = 'baseline' or ($2 and at <= $3)) "
+        "select look from observation where case_id = $1 and (purpose = 'baseline' or $2) and at <= $3 "
         "order by at desc limit 1",
         case_id,
         requested is Measure.RESTORE,
-        queued_at,
+        before,
     )
     return Look.from_json(stored) if stored else None
 
@@ -155,15 +171,23 @@ async def _looks(con: Connection, claim_id: str) -> list[Look]:
 
 
 async def clock_ended(ctx: Context, case_id: str) -> None:
-    """The recipient's time is over. What never reached it cannot be its silence."""
+    """The recipient's time is over. What never reached it cannot be its silence, and what came late has its whole time."""
     async with ctx.db.transaction(DAEMON) as tx:
         case = await case_store.lock(tx.con, case_id)
-        if case is None or case.state is not CaseState.NOTIFIED:
-            return
-        told = await notice_store.of_case(tx.con, case_id, *TOLD)
-        if told and told[-1].response in ("needs_info", "action_claimed"):
-            return  # answered while this job waited: the clock stands, or the claim's own deadline counts
-        if not told:
+        if case is None or case.state is not CaseState.NOTIFIED or case.appeal_open:
+            return  # the end of an appeal asks again
+        asked = await ladder.asking(tx, case)
+        told = [n for n in asked if n.state in TOLD]
+        if await contacts.question(tx.con, case_id, case.agreement or ""):
+            return  # asked while this job waited: the clock stands till we have answered
+        if told and told[-1].response == "action_claimed":
+            return  # the claim's own deadline counts
+        if not told or told[-1].id != asked[-1].id:  # the amended notice has not arrived yet
             await tx.add_timer(case_id, Timer(JobKind.CLOCK_ENDED, case_id, tx.now + _DAILY))
             return
-        await tx.save(case.apply(ClockEnded(told[-1].id), tx.now))
+        due = await ladder.answer_due(ctx, tx.con, told[-1], told[-1].sent_at or tx.now)
+        if due > tx.now:
+            await tx.add_timer(case_id, Timer(JobKind.CLOCK_ENDED, case_id, due))
+            return
+        if not await ladder.escalate(ctx, tx, case, told[-1].id, "silence"):
+            await tx.save(case.apply(ClockEnded(told[-1].id), tx.now))

@@ -22,13 +22,20 @@ _REVIEW_WITHIN = timedelta(days=1)
 
 CASE_COLUMNS = (
     "c.id, c.reference, c.program, c.target, c.scope, c.registrable, c.host, c.private_suffix, c.tld, c.display, c.safety, "
-    "c.signals, c.warnings, c.registry, c.agreement, c.measure, c.state, c.rev, c.priority, c.review_reason, c.epoch, "
+    "c.warnings, c.registry, c.agreement, c.step, c.passed, c.measure, c.state, c.rev, c.priority, c.review_reason, c.epoch, "
     "c.already_down, c.assignee, c.opened_at, c.state_since, c.notified_at, c.resolved_at, c.closed_at, c.response, c.observed, "
-    "c.outcome, c.outcome_actor, c.aftermath, c.undo, c.reopened_count, c.previous_case, c.approvers, c.suffix_version"
+    "c.outcome, c.outcome_actor, c.aftermath, c.undo, c.reopened_count, c.previous_case, c.approvers, c.suffix_version, "
+    "c.merged_into, c.appeal_open, "
+    "exists (select from deconfliction_hold h where h.case_id = c.id and h.ended_at is null) as embargo, "
+    "c.second_reasons, c.names_version, a.signals, a.why, a.measured, a.at as assessed_at"
+)
+_CASES = (
+    "cases c left join lateral "
+    "(select signals, why, measured, at from assessment where case_id = c.id order by rev desc limit 1) a on true"
 )
 NOTICE_COLUMNS = (
-    "n.id, n.case_id, c.reference, c.program, n.agreement, n.registry, n.purpose, n.version, n.state, n.measure, n.domain, "
-    "n.digest, n.drafted_at, n.queued_at, n.sent_at, n.response, n.responded_at, n.supersedes"
+    "n.id, n.case_id, c.reference, c.program, n.agreement, n.registry, n.party, n.purpose, n.version, n.state, n.measure, "
+    "n.domain, n.digest, n.drafted_at, n.queued_at, n.sent_at, n.response, n.responded_at, n.supersedes"
 )
 
 
@@ -58,7 +65,7 @@ async def cases(
 ) -> Page:
     """Cases in scope, newest first."""
     scope = access.case_scope(who, ctx.owned_by(who.organisation))
-    query = _Query(scope)
+    query = Query(scope)
     for column in ("state", "program", "registry", "outcome", "assignee"):
         if (value := getattr(wanted, column)) is not None:
             query.where(f"c.{column} = {{}}", value)
@@ -69,12 +76,18 @@ async def cases(
         query.where(
             ("" if wanted.overdue else "not ") + "(c.state = 'in_review' and c.review_since < {})", now - _REVIEW_WITHIN
         )
-    return await _page(ctx, query, f"select {CASE_COLUMNS} from cases c", "c.opened_at", "c.id", limit, cursor)
+    page = await read_page(ctx, query, f"select {CASE_COLUMNS} from {_CASES}", "c.opened_at", "c.id", limit, cursor)
+    return Page([_quiet(who, row) for row in page.items], page.next_cursor)
+
+
+def _quiet(who: Principal, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A case's row as this principal may read it: whether it is held is for the permitted alone, on every face."""
+    return row if access.DECONFLICT in who.permissions else {**row, "embargo": None}
 
 
 async def case(ctx: Context, who: Principal, case_id: str) -> Mapping[str, Any]:
     """One case. Raises NotFound also for one outside the scope."""
-    return await _one(ctx, access.case_scope(who, ctx.owned_by(who.organisation), first=2), case_id)
+    return _quiet(who, await _one(ctx, access.case_scope(who, ctx.owned_by(who.organisation), first=2), case_id))
 
 
 async def case_of_reference(ctx: Context, who: Principal, reference: str) -> str:
@@ -103,7 +116,7 @@ async def case_of_reference(ctx: Context, who: Principal, reference: str) -> str
     return str(found[0]["id"])
 
 
-async def case_parts(ctx: Context, who: Principal, case_id: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+async def case_parts(ctx: Context, who: Principal, case_id: str) -> Mapping[str, Any]:
     """What a case holds: reports, evidence, approvals, claims, open tasks and alarms.
 
     A submitter sees its own reports and evidence and what became of the case, not who else reported or approved.
@@ -116,18 +129,39 @@ async def case_parts(ctx: Context, who: Principal, case_id: str) -> Mapping[str,
         "where case_id = $1 and code is null order by received_at, id",
         "evidence": "select id, kind, sha256, supplied_by, received_at, body from evidence where case_id = $1 "
         "order by received_at, id",
-        "approvals": "select principal, digest, note, at from approval where case_id = $1 order by at",
+        "approvals": "select principal, digest, program_digest, note, at from approval where case_id = $1 order by at",
         "claims": "select id, notice_id, measure, actor, effective_at, claimed_at, deadline, verdict, outcome, credited, "
-        "alarms, why, judged_at from claim where case_id = $1 order by claimed_at",
+        "alarms, why, judged_at, parent_effective_at, user_effective_at from claim where case_id = $1 order by claimed_at",
         "notices": f"select {NOTICE_COLUMNS} from notice n join cases c on c.id = n.case_id where c.id = $1 "
         "order by n.drafted_at, n.version",
-        "tasks": "select id, kind, detail, opened_at, taken_by from task where case_id = $1 and resolved_at is null",
-        "alarms": "select id, kind, detail, raised_at, taken_by from alarm where case_id = $1 and closed_at is null",
+        "linked_notices": "with recursive family (id) as (select m.id from cases m where m.merged_into = $1 union "
+        "select m.id from cases m join family f on m.merged_into = f.id) "
+        f"select {NOTICE_COLUMNS} from notice n join cases c on c.id = n.case_id where c.id in (select id from family) "
+        "order by n.drafted_at, n.version",
+        "tasks": "select id, kind, detail, opened_at, due_at, taken_by from task where case_id = $1 and resolved_at is null",
+        "alarms": "select id, kind, sentence, detail, raised_at, told_at, taken_by from alarm "
+        "where case_id = $1 and closed_at is null",
+        "files": _FILES + " order by f.received_at, b.sha256",
     }
-    return {name: [dict(r) for r in await ctx.db.fetch(sql, case_id)] for name, sql in parts.items()}
+    found: dict[str, Any] = {name: [dict(r) for r in await ctx.db.fetch(sql, case_id)] for name, sql in parts.items()}
+    return {**found, "legal_hold": await _on_hold(ctx, case_id)}
 
 
-async def _parts_for_submitter(ctx: Context, who: Principal, case_id: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+_FILES = (
+    "select b.sha256, b.size, b.media_type, b.erased_at, f.name, f.supplied_by, f.received_at "
+    "from case_file f join blob b using (sha256) where f.case_id = $1"
+)
+
+
+async def _on_hold(ctx: Context, case_id: str) -> bool:
+    return bool(
+        await ctx.db.fetchval(
+            "select exists (select from legal_hold where case_id = $1 and lifted_at is null)", case_id
+        )
+    )
+
+
+async def _parts_for_submitter(ctx: Context, who: Principal, case_id: str) -> Mapping[str, Any]:
     own = access.own_report(2, 3)
     reports = await ctx.db.fetch(
         "select r.id, r.principal, r.organisation, r.external_id, r.received_at, r.urls, r.duplicate from report r "
@@ -144,11 +178,20 @@ async def _parts_for_submitter(ctx: Context, who: Principal, case_id: str) -> Ma
         who.id,
         who.organisation,
     )
-    hidden = ("approvals", "claims", "notices", "tasks", "alarms")
+    files = await ctx.db.fetch(
+        f"{_FILES} and (f.supplied_by = $2 or exists (select from report r where r.case_id = $1 and {own} "
+        "and r.principal = f.supplied_by)) order by f.received_at, b.sha256",
+        case_id,
+        who.id,
+        who.organisation,
+    )
+    hidden = ("approvals", "claims", "notices", "tasks", "alarms", "linked_notices")
     return {
         **{name: [] for name in hidden},
         "reports": [dict(r) for r in reports],
         "evidence": [dict(r) for r in evidence],
+        "files": [dict(r) for r in files],
+        "legal_hold": False,
     }
 
 
@@ -174,7 +217,7 @@ async def observations(ctx: Context, who: Principal, case_id: str) -> Sequence[M
 
 
 async def report(ctx: Context, who: Principal, report_id: str) -> Mapping[str, Any]:
-    """One's own report, refused or not; staff see those of their cases."""
+    """One's own report, refused or not, or one's organisation's; staff see those of their cases."""
     access.require(who, Role.SUBMITTER, Role.REVIEWER, Role.AUDITOR, Role.ADMIN)
     row = None
     if as_uuid(report_id):
@@ -186,7 +229,8 @@ async def report(ctx: Context, who: Principal, report_id: str) -> Mapping[str, A
     if row is None:
         raise NotFound(f"no report {report_id!r}")
     if row["principal"] != who.id:
-        if row["case_id"] is None:
+        foreign = who.role is Role.SUBMITTER and row["organisation"] != who.organisation
+        if row["case_id"] is None or foreign:
             raise NotFound(f"no report {report_id!r}")
         await case(ctx, who, str(row["case_id"]))
     return dict(row)
@@ -202,13 +246,13 @@ async def notices(
     cursor: str | None = None,
 ) -> Page:
     """Notices in scope, newest first; a registry's token sees those that were sent to it."""
-    query = _Query(access.notice_scope(who, ctx.owned_by(who.organisation)))
+    query = Query(access.notice_scope(who, ctx.owned_by(who.organisation)))
     if state is not None:
         query.where("n.state = {}", state)
     if since is not None:
         query.where("coalesce(n.sent_at, n.drafted_at) >= {}", since)
     select = f"select {NOTICE_COLUMNS} from notice n join cases c on c.id = n.case_id"
-    return await _page(ctx, query, select, "n.drafted_at", "n.id", limit, cursor)
+    return await read_page(ctx, query, select, "n.drafted_at", "n.id", limit, cursor)
 
 
 async def notice(ctx: Context, who: Principal, notice_id: str) -> Mapping[str, Any]:
@@ -225,12 +269,13 @@ async def notice(ctx: Context, who: Principal, notice_id: str) -> Mapping[str, A
     if row is None:
         raise NotFound(f"no notice {notice_id!r}")
     answers = await ctx.db.fetch(
-        "select id, kind, measure, actor, reason, effective_at, comment, received_at from response "
+        "select id, kind, measure, actor, reason, effective_at, comment, domain, received_at from response "
         "where notice_id = $1 order by received_at",
         notice_id,
     )
     attempts = await ctx.db.fetch(
-        "select n, started_at, finished_at, result, reference, detail from attempt where notice_id = $1 order by n",
+        "select n, started_at, finished_at, result, reference, detail, attended, receipt from attempt "
+        "where notice_id = $1 order by n",
         notice_id,
     )
     found = {**dict(row), "responses": [dict(a) for a in answers]}
@@ -244,19 +289,37 @@ async def waiting(
     """Tasks or alarms in scope, newest first. What is tied to no case is the house's."""
     access.require(who, Role.REVIEWER, Role.ADMIN)
     scope = access.case_scope(who, ctx.owned_by(who.organisation))
-    loose = "" if who.organisation or who.programs is not None else "w.case_id is null or "
-    query = _Query(Scope(f"({loose}({scope.condition}))", scope.args))
+    loose = "w.case_id is null or " if access.is_of_the_house(who) else ""
+    query = Query(Scope(f"({loose}({scope.condition}))", scope.args))
     opened, ended = {"task": ("opened_at", "resolved_at"), "alarm": ("raised_at", "closed_at")}[table]
     if open_only:
         query.where(f"w.{ended} is null")
     select = f"select w.*, c.reference, c.target, c.program from {table} w left join cases c on c.id = w.case_id"
-    return await _page(ctx, query, select, f"w.{opened}", "w.id", limit, cursor)
+    return await read_page(ctx, query, select, f"w.{opened}", "w.id", limit, cursor)
+
+
+async def task(ctx: Context, who: Principal, task_id: str) -> Mapping[str, Any]:
+    """One task in scope. Raises NotFound also for one outside of it."""
+    access.require(who, Role.REVIEWER, Role.ADMIN)
+    scope = access.case_scope(who, ctx.owned_by(who.organisation), first=2)
+    loose = "w.case_id is null or " if access.is_of_the_house(who) else ""
+    row = None
+    if as_uuid(task_id):
+        row = await ctx.db.fetchrow(
+            "select w.*, c.reference, c.target, c.program from task w left join cases c on c.id = w.case_id "
+            f"where w.id = $1 and ({loose}({scope.condition}))",
+            task_id,
+            *scope.args,
+        )
+    if row is None:
+        raise NotFound(f"no task {task_id!r}")
+    return dict(row)
 
 
 # --- pages --------------------------------------------------------------------------------------------------------
 
 
-class _Query:
+class Query:
     """Conditions and their arguments, numbered as they come."""
 
     def __init__(self, scope: Scope) -> None:
@@ -268,7 +331,9 @@ class _Query:
         self.args += [storable(value) if isinstance(value, str) else value for value in values]
 
 
-async def _page(ctx: Context, query: _Query, select: str, at: str, row_id: str, limit: int, cursor: str | None) -> Page:
+async def read_page(
+    ctx: Context, query: Query, select: str, at: str, row_id: str, limit: int, cursor: str | None
+) -> Page:
     if not 1 <= limit <= MAX_PAGE:
         raise Invalid(f"limit is 1 to {MAX_PAGE}")
     if cursor is not None:
@@ -292,9 +357,9 @@ def _open_cursor(cursor: str) -> tuple[datetime, str]:
     try:
         at, row_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         when = datetime.fromisoformat(at)
-        if as_uuid(row_id) is None or when.tzinfo is None:
+        if as_uuid(row_id) is None or when.tzinfo is None or not 1990 <= when.year <= 2100:
             raise ValueError(cursor)
-    except (ValueError, TypeError, AttributeError, binascii.Error) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
         raise Invalid("the cursor is not one that a page gave; start without it") from error
     return when, row_id
 
@@ -303,7 +368,7 @@ async def _one(ctx: Context, scope: Scope, case_id: str) -> Mapping[str, Any]:
     row = None
     if as_uuid(case_id):
         row = await ctx.db.fetchrow(
-            f"select {CASE_COLUMNS} from cases c where c.id = $1 and {scope.condition}", case_id, *scope.args
+            f"select {CASE_COLUMNS} from {_CASES} where c.id = $1 and {scope.condition}", case_id, *scope.args
         )
     if row is None:
         raise NotFound(f"no case {case_id!r}")

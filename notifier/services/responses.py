@@ -1,53 +1,34 @@
-"""Answers: stored first, classed, tied to their notice. Only an authenticated answer changes a case."""
+"""Answers of recipients: recorded once, held against what was asked, and the case moved by them."""
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
 
-from notifier.adapter import Inbound, Response
-from notifier.domain.case import HEARD, Case, CaseState
-from notifier.domain.epp import Measure
-from notifier.domain.events import Answered, Job, JobKind, NoticeUndeliverable
-from notifier.domain.notice import TOLD, TRANSITIONS, Notice, NoticeState
+import structlog
+
+from notifier.domain.answer import Answer, check
+from notifier.domain.case import Case, CaseState
+from notifier.domain.events import Answered, NoticeUndeliverable
+from notifier.domain.names import parse
+from notifier.domain.notice import TOLD, TRANSITIONS, UNDO, Notice, NoticeState, Purpose
 from notifier.domain.program import Program
-from notifier.errors import Conflict, Invalid, NotFound, Unauthenticated
-from notifier.services import access
+from notifier.errors import Conflict, NotFound, Refused
+from notifier.services import access, arriving, ladder, recalling, turns
 from notifier.services.access import Principal, Role
+from notifier.services.alarming import raise_alarm
 from notifier.services.context import Context
 from notifier.store import cases as case_store
+from notifier.store import contacts
 from notifier.store import notices as notice_store
 from notifier.store.database import Tx, storable
 from notifier.store.ids import as_uuid, new_id
 
-KINDS = ("acknowledged", "needs_info", "declined", "action_taken")
-ACTORS = ("registry", "registrar", "host", "registrant")
-DECLINE_REASONS = (
-    "declined_nexus",
-    "declined_insufficient",
-    "declined_out_of_scope",
-    "declined_court_order_required",
-    "declined_collateral",
-    "declined_compromised",
-    "declined_other",
-)
+log = structlog.get_logger(__name__)
+
+WRONG_NAME, OTHER_MEASURE = "wrong_name", "other_measure"  # alarms about what is written back
+UNDO_UNDELIVERABLE = "undo_undeliverable"  # the alarm about a name that may stay held in error
 # An answer may be here before the adapter has told us that the notice was accepted.
 _ARRIVED_ONLY_NOW = {NoticeState.UNCERTAIN, NoticeState.SENDING}
-_ANSWERABLE = TOLD | _ARRIVED_ONLY_NOW | {NoticeState.BOUNCED, NoticeState.SUPERSEDED}
+ANSWERABLE = TOLD | _ARRIVED_ONLY_NOW | {NoticeState.BOUNCED, NoticeState.SUPERSEDED}
 _PROJECTION = {"action_taken": "action_claimed"}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a recipient says of one notice. `reason` is one of DECLINE_REASONS when it declines."""
-
-    kind: str
-    measure: Measure | None = None
-    actor: str | None = None
-    reason: str | None = None
-    effective_at: datetime | None = None
-    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +48,26 @@ async def respond(ctx: Context, who: Principal, notice_id: str, answer: Answer, 
     if as_uuid(notice_id) is None:
         raise NotFound(f"no notice {notice_id!r}")
     async with ctx.db.transaction(who.id, via) as tx:
-        notice = await _lock_notice(tx, notice_id, registry=who.registry)
+        notice = await lock_notice(tx, notice_id, registry=who.registry)
         return await record(ctx, tx, notice, answer)
 
 
 async def record(ctx: Context, tx: Tx, notice: Notice, answer: Answer, inbound_id: str | None = None) -> Recorded:
     """Write an authenticated answer in the caller's transaction; the case is locked already."""
-    _check(answer)
-    answer = replace(answer, comment=storable(answer.comment), reason=answer.reason and storable(answer.reason))
-    if notice.state not in _ANSWERABLE:
+    check(answer)
+    answer = replace(
+        answer,
+        comment=storable(answer.comment),
+        reason=answer.reason and storable(answer.reason),
+        domain=answer.domain and storable(answer.domain),
+    )
+    if notice.state not in ANSWERABLE:
         raise Conflict(f"the notice is {notice.state}: it has not reached you, so it cannot be answered")
+    notice = await repeated(tx, notice)
     earlier = await tx.con.fetchrow(
         "select r.id, c.id as claim from response r left join claim c on c.response_id = r.id where r.notice_id = $1 "
         "and (r.kind, coalesce(r.measure, ''), coalesce(r.actor, ''), coalesce(r.reason, ''), r.comment) = ($2, $3, $4, $5, $6) "
-        "and r.effective_at is not distinct from $7 and r.principal = $8",
+        "and r.effective_at is not distinct from $7 and r.principal = $8 and r.domain is not distinct from $9",
         notice.id,
         answer.kind,
         answer.measure or "",
@@ -89,42 +76,85 @@ async def record(ctx: Context, tx: Tx, notice: Notice, answer: Answer, inbound_i
         answer.comment,
         answer.effective_at,
         tx.actor,
+        answer.domain,
     )
     if earlier:
         claim = str(earlier["claim"]) if earlier["claim"] else None
         return Recorded(str(earlier["id"]), notice.id, answer.kind, claim, True)
 
     case = await _case(tx, notice)
+    current = ladder.is_current(case, notice)
     response_id = await _insert_response(tx, notice, answer, inbound_id)
+    if answer.domain is not None and not _same_name(ctx, answer.domain, notice.domain):
+        await _another_name(tx, case, notice, answer, response_id)
+        return Recorded(response_id, notice.id, answer.kind, None, False)
     if notice.state in _ARRIVED_ONLY_NOW:  # whoever answers has received it
         notice = notice.apply("accepted", tx.now)
         await notice_store.end_uncertain(tx.con, notice.id, tx.actor, tx.now, "arrived: it was answered")
+        await recalling.answered(tx, notice)
+        await arriving.arrived(ctx, tx, notice)
         await tx.audit("notice.settled", notice.id, {"by": "answer", "response": response_id}, case.id)
+    first = notice.response in ("none", "received")
     await notice_store.save(tx.con, _answered(notice, answer.kind))
 
     claim_id = None
     event = Answered(notice.id, _PROJECTION.get(answer.kind, answer.kind), reason=answer.reason)
     if answer.kind == "action_taken":
         claim_id, event = await _claim(ctx.program(case.program), tx, case, notice, answer, response_id)
-    if case.state in HEARD:
-        await tx.save(case.apply(event, tx.now))
+        await _compare(tx, case, notice, answer, claim_id)
+    moves = current and case.state is CaseState.NOTIFIED
+    declined, asks = moves and answer.kind == "declined", moves and answer.kind == "needs_info"
+    rung = await turns.next_rung(ctx, tx, case, over=True) if declined else None
+    owed = ctx.agreement(notice.agreement).acknowledge.due(tx.now, ctx.catalog.calendars) if asks else None
+    undoes = notice.purpose in UNDO
+    event = replace(event, current=current, first=first, last=rung is None, owed_at=owed, undoes=undoes)
+    if current:
+        await recalling.drop_reminders(tx, case.id, "its recipient has answered")
+    if case.hears:
+        case = await tx.save(case.apply(event, tx.now))
+        if rung is not None:
+            await ladder.escalate(ctx, tx, case, notice.id, "declined")
         if answer.kind == "needs_info":  # the recipient's clock stands, and ours runs
-            what = f"the recipient asks for more: {answer.comment or 'it does not say what'}"
+            what = (
+                f"the recipient asks for more: {answer.comment or 'it does not say what'}; answer it with an amendment"
+            )
             await notice_store.open_task(tx.con, "escalation", what, tx.now, case_id=case.id, notice_id=notice.id)
     else:  # recorded and shown; a case that has ended, or is under review again, is not moved by it
         await tx.audit("answer.received_late", notice.id, {"response": response_id, "kind": answer.kind}, case.id)
     return Recorded(response_id, notice.id, answer.kind, claim_id, False)
 
 
-def _check(answer: Answer) -> None:
-    if answer.kind not in KINDS:
-        raise Invalid(f"kind is one of {', '.join(KINDS)}")
-    if answer.kind == "action_taken" and answer.measure is None:
-        raise Invalid(f"action_taken names its measure: one of {', '.join(Measure)}")
-    if answer.kind == "declined" and answer.reason not in DECLINE_REASONS:
-        raise Invalid(f"declined names its reason: one of {', '.join(DECLINE_REASONS)}")
-    if answer.actor is not None and answer.actor not in ACTORS:
-        raise Invalid(f"actor is one of {', '.join(ACTORS)}")
+async def repeated(tx: Tx, notice: Notice) -> Notice:
+    """The notice that this one repeats, which its answers are to; itself when it repeats none."""
+    before = await notice_store.get(tx.con, notice.supersedes) if notice.supersedes else None
+    if before is None or not (notice.purpose is Purpose.REMINDER or {notice.purpose, before.purpose} <= UNDO):
+        return notice
+    return before
+
+
+# --- what is written back -----------------------------------------------------------------------------------------
+
+
+def _same_name(ctx: Context, written: str, noticed: str) -> bool:
+    try:
+        return parse(written, ctx.catalog.suffixes).host == noticed
+    except Refused:
+        return False
+
+
+async def _another_name(tx: Tx, case: Case, notice: Notice, answer: Answer, response_id: str) -> None:
+    """The answer is about another name than the notice: kept, and it moves nothing. Somebody must call at once."""
+    what = f"the recipient writes of {answer.domain}, and was asked about {notice.domain}: call it at once"
+    await raise_alarm(tx, WRONG_NAME, what, case, notice.id, more={"response": response_id})
+    await notice_store.open_task(tx.con, "confirm_answer", what, tx.now, case_id=case.id, notice_id=notice.id)
+
+
+async def _compare(tx: Tx, case: Case, notice: Notice, answer: Answer, claim_id: str) -> None:
+    """What is said to be done against what was asked for: told at once, before anything was observed."""
+    if answer.measure is None or answer.measure == notice.measure:
+        return
+    what = f"{notice.measure} was asked for {notice.domain}, and the recipient says that it did {answer.measure}"
+    await raise_alarm(tx, OTHER_MEASURE, what, case, claim_id, claim_id=claim_id)
 
 
 async def _claim(
@@ -153,7 +183,7 @@ async def _insert_response(tx: Tx, notice: Notice, answer: Answer, inbound_id: s
     response_id = new_id()
     await tx.con.execute(
         "insert into response (id, notice_id, inbound_id, kind, measure, actor, reason, effective_at, comment, principal, via, "
-        "received_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        "received_at, domain) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         response_id,
         notice.id,
         inbound_id,
@@ -166,21 +196,24 @@ async def _insert_response(tx: Tx, notice: Notice, answer: Answer, inbound_id: s
         tx.actor,
         tx.via,
         tx.now,
+        answer.domain,
     )
     await tx.con.execute("update notice set responded_at = coalesce(responded_at, $2) where id = $1", notice.id, tx.now)
     return response_id
 
 
 def _answered(notice: Notice, kind: str) -> Notice:
+    if kind == "acknowledged" and notice.response not in ("none", "received"):
+        return notice  # it takes back nothing that was said before
     return replace(notice, response=_PROJECTION.get(kind, kind))
 
 
-async def _lock_notice(tx: Tx, notice_id: str, registry: str | None = None) -> Notice:
+async def lock_notice(tx: Tx, notice_id: str, registry: str | None = None) -> Notice:
     """The notice, with its case locked first: everybody locks in that order."""
     row = await tx.con.fetchrow("select case_id, registry from notice where id = $1", notice_id)
     if row is None or (registry is not None and row["registry"] != registry):
         raise NotFound(f"no notice {notice_id!r}")
-    await tx.con.execute("select 1 from cases where id = $1 for update", row["case_id"])
+    await tx.con.execute("select 1 from cases where id = $1 for no key update", row["case_id"])
     notice = await notice_store.get(tx.con, notice_id)
     if notice is None:
         raise NotFound(f"no notice {notice_id!r}")
@@ -194,169 +227,6 @@ async def _case(tx: Tx, notice: Notice) -> Case:
     return case
 
 
-# --- what arrives from outside ------------------------------------------------------------------------------------
-
-
-async def receive_webhook(ctx: Context, recipient: str, headers: Mapping[str, str], body: bytes) -> str:
-    """Store a signed webhook, then read it in a job. Raises Unauthenticated; a replay is taken and does nothing twice."""
-    headers = {name.lower(): storable(value) for name, value in headers.items()}
-    if not ctx.verify_webhook(recipient, headers, body):
-        raise Unauthenticated(
-            "the signature does not fit (Standard Webhooks); nothing was stored", code="bad_signature"
-        )
-    return await _store(ctx, "webhook", recipient, headers, body, headers["webhook-id"], authenticated=True)
-
-
-async def receive_mail(ctx: Context, recipient: str, headers: Mapping[str, str], body: bytes) -> str:
-    """Store a mail as it came. Unauthenticated: it may tell of a bounce, and what a person wrote waits for a person."""
-    headers = {name.lower(): storable(value) for name, value in headers.items()}
-    key = hashlib.sha256(body).hexdigest()
-    return await _store(ctx, "mail", storable(recipient), headers, body, key, authenticated=False)
-
-
-async def _store(
-    ctx: Context,
-    channel: str,
-    recipient: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    key: str,
-    *,
-    authenticated: bool,
-) -> str:
-    inbound_id = new_id()
-    # A mail's recipient holds its reply token, which is no business of the log's readers.
-    actor = f"registry:{recipient}" if authenticated else channel
-    async with ctx.db.transaction(actor, channel) as tx:
-        stored = await tx.con.fetchval(
-            "insert into inbound (id, channel, recipient, headers, body, authenticated, message_key, received_at) "
-            "values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing returning id",
-            inbound_id,
-            channel,
-            recipient,
-            headers,
-            body,
-            authenticated,
-            key,
-            tx.now,
-        )
-        if stored is None:
-            return str(
-                await tx.con.fetchval(
-                    "select id from inbound where channel = $1 and recipient = $2 and message_key = $3",
-                    channel,
-                    recipient,
-                    key,
-                )
-            )
-        await tx.audit("inbound.received", inbound_id, {"channel": channel, "sha256": hashlib.sha256(body).hexdigest()})
-        await tx.enqueue(Job(JobKind.READ_INBOUND, inbound_id))
-    return inbound_id
-
-
-async def read_inbound(ctx: Context, inbound_id: str) -> None:
-    """Class a stored message and apply what it says. Idempotent: a message that was read is left alone."""
-    row = await ctx.db.fetchrow("select * from inbound where id = $1", inbound_id)
-    if row is None or row["read_at"] is not None:
-        return
-    message = Inbound(row["channel"], row["headers"], row["body"], row["received_at"], row["authenticated"])
-    read = _parse(ctx, message, row["recipient"])
-    actor = f"registry:{row['recipient']}" if row["authenticated"] else f"mail:{inbound_id}"
-    async with ctx.db.transaction(actor, row["channel"]) as tx:
-        locked = await tx.con.fetchval("select read_at is null from inbound where id = $1 for update", inbound_id)
-        if not locked:
-            return
-        notice = await _notice_of(tx, read, row["recipient"] if row["authenticated"] else None)
-        await tx.con.execute(
-            "update inbound set read_at = $2, class = $3, notice_id = $4 where id = $1",
-            inbound_id,
-            tx.now,
-            read.kind if read else "unknown",
-            notice.id if notice else None,
-        )
-        if read is None or notice is None:
-            await notice_store.open_task(
-                tx.con,
-                "unmatched_mail",
-                "a message that no notice answers to; read it and tie it",
-                tx.now,
-                inbound_id=inbound_id,
-            )
-            await tx.audit("inbound.unmatched", inbound_id, {})
-        else:
-            await _apply_read(ctx, tx, notice, read, message, inbound_id)
-
-
-def _parse(ctx: Context, message: Inbound, recipient: str) -> Response | None:
-    """What one of our channels reads in it. What a registry signed is for that registry's own channels alone."""
-    for agreement_id, adapter in ctx.adapters.items():
-        agreement = ctx.agreement(agreement_id)
-        if message.authenticated and (agreement.registry, agreement.adapter) != (recipient, message.channel):
-            continue
-        read = adapter.parse_reply(message)
-        if read is not None:
-            return read
-    return None
-
-
-async def _notice_of(tx: Tx, read: Response | None, registry: str | None) -> Notice | None:
-    if read is None:
-        return None
-    notice_id = read.notice_id if read.notice_id and as_uuid(read.notice_id) else None
-    if read.notice_token and notice_id is None:
-        found = await tx.con.fetchval("select id from notice where reply_token = $1", read.notice_token)
-        notice_id = str(found) if found else None
-    if notice_id is None and (sent_keys := read.extra.get("keys")):  # a bounce may quote only our Message-ID
-        found = await tx.con.fetch("select id from notice where send_key = any($1)", list(sent_keys))
-        notice_id = str(found[0]["id"]) if len(found) == 1 else None
-    if notice_id is None:
-        return None
-    try:
-        return await _lock_notice(tx, notice_id, registry)
-    except NotFound:
-        return None
-
-
-async def _apply_read(ctx: Context, tx: Tx, notice: Notice, read: Response, message: Inbound, inbound_id: str) -> None:
-    detail: dict[str, Any] = {"notice": notice.id, "class": read.kind}
-    if read.kind == "bounce" and _may_bounce(ctx, notice, read):
-        await undeliverable(tx, notice, read.reason or "a delivery failure report came back", "bounced")
-    elif read.kind in ("auto_reply", "receipt"):  # a machine's word: kept, and nothing moves
-        await tx.audit("inbound.automatic", inbound_id, detail, notice.case_id)
-    elif not message.authenticated:
-        await notice_store.open_task(
-            tx.con,
-            "confirm_answer",
-            "somebody answered by mail; confirm with the registry by call-back before it counts",
-            tx.now,
-            case_id=notice.case_id,
-            notice_id=notice.id,
-            inbound_id=inbound_id,
-        )
-        await tx.audit("inbound.needs_confirmation", inbound_id, detail, notice.case_id)
-    else:
-        answer = Answer(read.kind, read.measure, read.actor, read.reason, read.effective_at, read.comment)
-        try:
-            await record(ctx, tx, notice, answer, inbound_id)
-        except (Invalid, Conflict) as error:  # authenticated, and still not understood: a person reads it
-            await notice_store.open_task(
-                tx.con,
-                "confirm_answer",
-                error.detail,
-                tx.now,
-                case_id=notice.case_id,
-                notice_id=notice.id,
-                inbound_id=inbound_id,
-            )
-
-
-def _may_bounce(ctx: Context, notice: Notice, read: Response) -> bool:
-    """Nobody signs a delivery report. It counts for a notice that went by mail, that nobody has answered, and only
-    under the reply token, which the recipient's mail system alone has seen; anything less waits for a person."""
-    by_mail = ctx.agreement(notice.agreement).adapter == "smtp"
-    return by_mail and notice.response == "none" and read.notice_token == notice.reply_token
-
-
 async def undeliverable(tx: Tx, notice: Notice, why: str, event: str) -> None:
     """The notice cannot reach its recipient on this channel; a person finds another way, nobody is guessed."""
     if notice.state is NoticeState.BOUNCED:
@@ -367,11 +237,17 @@ async def undeliverable(tx: Tx, notice: Notice, why: str, event: str) -> None:
         await tx.audit("notice.bounced_late", notice.id, {"why": why}, notice.case_id)
         return
     await notice_store.save(tx.con, notice.apply(event, tx.now))
+    await ladder.gives_the_place_back(tx, notice)
     case = await _case(tx, notice)
-    if case.state is CaseState.NOTIFIED:
-        await tx.save(case.apply(NoticeUndeliverable(notice.id, why), tx.now))
+    # A reminder, or what an earlier party was asked, takes nothing from the request that waits for its answer now.
+    if case.state is CaseState.NOTIFIED and ladder.is_current(case, notice):
+        amendment = await contacts.amendment_of(tx.con, notice.id)
+        await tx.save(case.apply(NoticeUndeliverable(notice.id, why, amendment), tx.now))
     else:
         await tx.audit("notice.bounced", notice.id, {"why": why}, case.id)
+    if notice.purpose in UNDO:
+        what = f"the withdrawal about {notice.domain} did not arrive, and the name may stay held in error: {why}"
+        await raise_alarm(tx, UNDO_UNDELIVERABLE, what, case, notice.id, notice_id=notice.id)
     await notice_store.open_task(
         tx.con,
         "no_contact",
@@ -380,3 +256,18 @@ async def undeliverable(tx: Tx, notice: Notice, why: str, event: str) -> None:
         case_id=case.id,
         notice_id=notice.id,
     )
+
+
+async def doubtful(tx: Tx, notice: Notice, why: str) -> None:
+    """Nobody knows whether the notice arrived: a person asks the recipient."""
+    await notice_store.save(tx.con, notice.apply("lost_sight", tx.now))
+    await notice_store.give_up_attempts(tx.con, notice.id, tx.now)
+    await notice_store.open_task(
+        tx.con,
+        "uncertain",
+        f"it may have arrived, or not: {why}; ask the recipient, then say sent or not sent",
+        tx.now,
+        case_id=notice.case_id,
+        notice_id=notice.id,
+    )
+    await tx.audit("notice.uncertain", notice.id, {"key": notice.send_key}, notice.case_id)

@@ -4,7 +4,7 @@ Asking for more needs a person; asking for less never waits for one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from notifier.domain.case import Case, CaseState
@@ -14,31 +14,50 @@ from notifier.domain.events import (
     Assigned,
     EvidenceAdded,
     EvidenceRequested,
-    Job,
-    JobKind,
     Rejected,
     WatchEnded,
     Withdrawn,
 )
 from notifier.domain.evidence import Evidence
-from notifier.domain.notice import LIVE, NoticeState, Purpose
+from notifier.domain.jobs import Job, JobKind
+from notifier.domain.notice import ASKING, LIVE, NoticeState
 from notifier.domain.policy import Verdict
-from notifier.errors import Conflict, NotFound
-from notifier.services import access, agreements, dispatch, drafting, evaluation, intake
+from notifier.domain.safety import Safety
+from notifier.errors import Conflict, Forbidden, NotFound
+from notifier.services import (
+    access,
+    agreements,
+    binding,
+    drafting,
+    evaluation,
+    intake,
+    judging,
+    keeping,
+    letters,
+    recalling,
+)
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
+from notifier.services.keeping import Kept
+from notifier.store import assessments, contacts
+from notifier.store import captures as capture_store
 from notifier.store import cases as case_store
 from notifier.store import notices as notice_store
+from notifier.store.agreements import Suspension
+from notifier.store.assessments import Stored
+from notifier.store.contacts import Exchange
 from notifier.store.database import Connection, Tx, storable
 from notifier.store.ids import as_uuid, new_id
 
-_UNDO = {Purpose.WITHDRAWAL, Purpose.RESTORE}
 _ASKED = "the recipient was asked already and that request stands; withdraw it before asking anew"
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The notices that approval would send, and the digest that approval must name. `blockers`: why it cannot."""
+    """The notices that approval would send, and the digest that approval must name. `blockers`: why it cannot.
+
+    `said`: what the parties before were asked and said.
+    """
 
     case: Case
     digest: str
@@ -47,6 +66,7 @@ class Preview:
     armed: bool
     blockers: tuple[str, ...]
     cautions: tuple[str, ...]
+    said: Sequence[Exchange] = ()
 
 
 async def preview(ctx: Context, who: Principal, case_id: str) -> Preview:
@@ -58,17 +78,29 @@ async def preview(ctx: Context, who: Principal, case_id: str) -> Preview:
         drafts = await drafting.draft(ctx, con, case)
         asked = await _asked_already(con, case, drafts)
         verdict = await evaluation.evaluate_case(ctx, con, case, now)
-    armed = case.agreement is not None and await agreements.is_armed(ctx, case.agreement)
+        known = await assessments.latest(con, case.id)
+        said = await contacts.exchanges(con, case.id)
+        armed = case.agreement is not None and await agreements.is_armed(ctx, case.agreement, con)
+        stopped = await agreements.suspended(ctx, case.agreement, con) if case.agreement else None
     return Preview(
-        case, drafting.digest_of(drafts), drafts, verdict, armed, _blockers(case, drafts, asked), _cautions(case, armed)
+        case,
+        drafting.digest_of(drafts, case),
+        drafts,
+        verdict,
+        armed,
+        _blockers(case, drafts, asked),
+        _cautions(case, drafts, armed, stopped, known),
+        said,
     )
 
 
 async def _asked_already(con: Connection, case: Case, drafts: Sequence[drafting.Draft]) -> bool:
-    """Whether a recipient of these drafts has a request of this case that still stands."""
+    """Whether a recipient of these drafts has a request of this case that still stands, and is not the one amended."""
     recipients = {d.notice.agreement for d in drafts}
-    live = await notice_store.of_case(con, case.id, *LIVE)
-    return any(n.agreement in recipients and n.purpose not in _UNDO for n in live)
+    amended = {before.id for d in drafts for before in await notice_store.before(con, d.notice)}
+    family = [case.id, *(await case_store.merged_into(con, case.id))]
+    live = [n for one in family for n in await notice_store.of_case(con, one, *LIVE)]
+    return any(n.agreement in recipients and n.purpose in ASKING and n.id not in amended for n in live)
 
 
 def _blockers(case: Case, drafts: Sequence[drafting.Draft], asked: bool) -> tuple[str, ...]:
@@ -84,21 +116,40 @@ def _blockers(case: Case, drafts: Sequence[drafting.Draft], asked: bool) -> tupl
     return tuple(found)
 
 
-def _cautions(case: Case, armed: bool) -> tuple[str, ...]:
-    found = []
+def _cautions(
+    case: Case, drafts: Sequence[drafting.Draft], armed: bool, stopped: Suspension | None, known: Stored | None
+) -> tuple[str, ...]:
+    found = [
+        f"the address of the {d.recipient.party} was given by a person: {d.recipient.source}"
+        for d in drafts
+        if d.recipient.path == "given"
+    ]
+    if known is not None and known.safety is not Safety.CLEAR:
+        found.append(f"{known.safety}: {known.why}")
+    if (known is None or not known.measured) and not case.embargo:  # a standing caution would tell; release measures
+        found.append(
+            "how much hangs on the name was not measured yet; what is worse than known will void this approval"
+        )
     if case.registration is None:
         found.append("the registry has not been asked about the name yet; what it says will void this approval")
+    elif case.epoch is None:
+        found.append("the registry names no registration, so this approval holds for whoever has the name")
     if not armed:
         found.append("the agreement is not armed: after approval the notice waits")
+    if stopped is not None:
+        found.append(f"the agreement is suspended: after approval the notice waits ({stopped.reason})")
     if case.approvals_needed > len(case.approvers) + 1:
-        found.append("a second person must approve")
+        found.append("a second person must approve; each states a reason")
+    found += [f"to be weighed, with a stated reason: {reason}" for reason in case.second_reasons]
     return tuple(found)
 
 
 async def approve(ctx: Context, who: Principal, case_id: str, digest: str, note: str = "", *, via: str = "api") -> Case:
     """Approve exactly what `digest` names. Raises Forbidden (four eyes) or Conflict (the preview has changed)."""
+    if await _judged_anew(ctx, who, case_id, via):
+        raise Conflict("the program's rules changed; read the preview again", code="program_changed")
     async with ctx.db.transaction(who.id, via) as tx:
-        case = await _lock_for_review(ctx, tx, who, case_id)
+        case = await lock_for_review(ctx, tx, who, case_id)
         if case.already_down:
             raise Conflict("the name is out of the zone already; there is nothing to ask for", code="already_down")
         drafts = await drafting.draft(ctx, tx.con, case)
@@ -111,121 +162,157 @@ async def approve(ctx: Context, who: Principal, case_id: str, digest: str, note:
         event = Approved(
             by=who.id,
             digest=digest,
-            shown_digest=drafting.digest_of(drafts),
+            shown_digest=drafting.digest_of(drafts, case),
             notice_ids=tuple(d.notice.id for d in drafts),
             cancel_window=program.windows.cancel_window,
+            note=note,
         )
         case = await tx.save(case.apply(event, tx.now))
         await tx.con.execute(
-            "insert into approval (id, case_id, rev, digest, principal, note, at) values ($1, $2, $3, $4, $5, $6, $7)",
+            "insert into approval (id, case_id, rev, digest, epoch, program_digest, principal, note, at, capture_mark) "
+            "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             new_id(),
             case.id,
             case.rev,
             digest,
+            case.epoch,
+            case.program_digest,
             who.id,
             storable(note),
             tx.now,
+            await capture_store.mark(tx.con, case.id),
         )
         if case.state is CaseState.APPROVED:
             for item in drafts:
-                await queue_notice(tx, item, who.id)
+                await drafting.queue(tx, item, who.id)
+                if ctx.stamper is not None:
+                    await tx.enqueue(Job(JobKind.STAMP, item.notice.id))
     return case
 
 
-async def queue_notice(tx: Tx, item: drafting.Draft, approved_by: str) -> None:
-    """Freeze a draft as a queued notice."""
-    notice = replace(item.notice, approved_by=approved_by)
-    await notice_store.insert(tx.con, notice, item.registry, drafting.freeze(item.content), tx.now)
-    await tx.audit(
-        "notice.queued",
-        notice.id,
-        {"digest": notice.digest, "purpose": str(notice.purpose), "agreement": notice.agreement},
-        notice.case_id,
-    )
-
-
-async def reject(ctx: Context, who: Principal, case_id: str, reason: str, *, via: str = "api") -> Case:
+async def _judged_anew(ctx: Context, who: Principal, case_id: str, via: str) -> bool:
+    """Whether the case was last judged under other rules than today's; then it is judged under these."""
     async with ctx.db.transaction(who.id, via) as tx:
-        case = await _lock_for_review(ctx, tx, who, case_id)
-        return await tx.save(case.apply(Rejected(who.id, storable(reason)), tx.now))
+        case = await lock_for_review(ctx, tx, who, case_id)
+        if case.state is not CaseState.IN_REVIEW or ctx.program(case.program).digest == case.program_digest:
+            return False
+        await judging.judge_again(ctx, tx, case)
+        return True
+
+
+async def reject(
+    ctx: Context, who: Principal, case_id: str, reason: str, ground: str = "substance", *, via: str = "api"
+) -> Case:
+    """Reject a case under review. `ground`: substance, clerical, out_of_scope or duplicate, for the accuracy ledger."""
+    async with ctx.db.transaction(who.id, via) as tx:
+        case = await lock_for_review(ctx, tx, who, case_id)
+        if await binding.somebody_asked(tx, case):
+            raise Conflict(
+                "parties were asked already: withdraw the case, and each of them is told", code="already_told"
+            )
+        return await tx.save(case.apply(Rejected(who.id, storable(reason), ground), tx.now))
 
 
 async def request_evidence(ctx: Context, who: Principal, case_id: str, reason: str, *, via: str = "api") -> Case:
     async with ctx.db.transaction(who.id, via) as tx:
-        case = await _lock_for_review(ctx, tx, who, case_id)
+        case = await lock_for_review(ctx, tx, who, case_id)
         return await tx.save(case.apply(EvidenceRequested(who.id, storable(reason)), tx.now))
 
 
 async def assign(ctx: Context, who: Principal, case_id: str, to: str | None, *, via: str = "api") -> Case:
     async with ctx.db.transaction(who.id, via) as tx:
-        case = await _lock_for_review(ctx, tx, who, case_id)
+        case = await lock_for_review(ctx, tx, who, case_id)
         return await tx.save(case.apply(Assigned(to), tx.now))
 
 
 async def cancel(ctx: Context, who: Principal, case_id: str, reason: str, *, via: str = "api") -> Case:
     """Within the window, or while the notice still waits: back to review, and nothing leaves."""
     async with ctx.db.transaction(who.id, via) as tx:
-        case = await _lock_for_review(ctx, tx, who, case_id)
-        await dispatch.cancel_queued(tx, await notice_store.of_case(tx.con, case.id, NoticeState.QUEUED))
+        case = await lock_for_review(ctx, tx, who, case_id)
+        await binding.cancel_queued(tx, await notice_store.of_case(tx.con, case.id, NoticeState.QUEUED))
         return await tx.save(case.apply(ApprovalVoided(f"cancelled: {storable(reason)}"), tx.now))
 
 
 async def close(ctx: Context, who: Principal, case_id: str, *, via: str = "api") -> Case:
     """End the watch over a resolved case."""
     async with ctx.db.transaction(who.id, via) as tx:
-        case = await _lock_for_review(ctx, tx, who, case_id)
+        case = await lock_for_review(ctx, tx, who, case_id)
         return await tx.save(case.apply(WatchEnded(), tx.now))
 
 
-async def withdraw(ctx: Context, who: Principal, case_id: str, reason: str, *, via: str = "api") -> Case:
+async def withdraw(
+    ctx: Context, who: Principal, case_id: str, reason: str, ground: str = "other", *, via: str = "api"
+) -> Case:
     """Take the case back: what has not left never leaves, and everyone told is told at once that it is withdrawn.
 
-    A submitter may withdraw while nothing has left; afterwards it takes a reviewer.
+    A submitter may withdraw what nobody else reported, while nothing has left; else it takes a reviewer. `ground`:
+    error, cured or other.
+    What cases that were merged into this one had asked for is taken back with it.
     """
     access.require(who, Role.SUBMITTER, Role.REVIEWER)
     reason = storable(reason)
     async with ctx.db.transaction(who.id, via) as tx:
         case = await _lock(ctx, tx, who, case_id)
+        access.require_program(who, case.program, ctx.program(case.program).owner)
+        await _only_its_own(tx, who, case)
         live = await notice_store.of_case(tx.con, case.id, *LIVE)
-        if live:
+        linked = await binding.linked(tx, case)
+        if live or linked:
             access.require(who, Role.REVIEWER)
             access.require_person(who)
-        step = case.apply(Withdrawn(who.id, reason, told=bool(live)), tx.now)
-        await dispatch.cancel_queued(tx, await notice_store.of_case(tx.con, case.id, NoticeState.QUEUED))
-        for notice in live:
-            if notice.state is NoticeState.SENDING:  # it may have arrived, and is not tried again
-                await notice_store.save(tx.con, notice.apply("lost_sight", tx.now))
-                await tx.audit("notice.uncertain", notice.id, {"key": notice.send_key}, case.id)
-            if notice.purpose in _UNDO:
-                continue
-            undo = await drafting.draft_undo(ctx, tx.con, case, notice, reason, tx.now)
-            await queue_notice(tx, undo, who.id)
-            await tx.con.execute("update notice set supersedes = $2 where id = $1", undo.notice.id, notice.id)
-            await tx.enqueue(Job(JobKind.SEND, undo.notice.id, intake.URGENT))
+        await binding.cancel_queued(tx, await recalling.not_left(tx.con, case.id), reason)
+        live = await notice_store.of_case(tx.con, case.id, *LIVE)
+        step = case.apply(Withdrawn(who.id, reason, told=bool(live), ground=ground), tx.now)
+        await binding.take_back(ctx, tx, case, live, reason, who.id)
+        await binding.take_back_linked(ctx, tx, linked, reason, who.id)
         return await tx.save(step)
 
 
+async def _only_its_own(tx: Tx, who: Principal, case: Case) -> None:
+    """What others reported too is not a submitter's to end: their reports would go with it."""
+    if who.role is Role.SUBMITTER and await tx.con.fetchval(
+        f"select exists (select from report r where r.case_id = $1 and not {access.own_report(2, 3)})",
+        case.id,
+        who.id,
+        who.organisation,
+    ):
+        raise Forbidden("others reported it too; a reviewer withdraws it", code="others_reported")
+
+
 async def add_evidence(
-    ctx: Context, who: Principal, case_id: str, items: Sequence[Evidence], *, via: str = "api"
+    ctx: Context,
+    who: Principal,
+    case_id: str,
+    items: Sequence[Evidence],
+    files: Sequence[Kept] = (),
+    *,
+    via: str = "api",
 ) -> tuple[Case, Verdict]:
-    """More evidence for an open case, and the new findings. Its supplier may not approve the case."""
+    """More evidence for an open case, and the new findings. Its supplier may not approve the case.
+
+    `files` are in the store already; an item names its file by digest, and a file that none names is kept beside them.
+    """
     access.require(who, Role.SUBMITTER, Role.REVIEWER)
     async with ctx.db.transaction(who.id, via) as tx:
         case = await _lock(ctx, tx, who, case_id)
         ids = await intake.insert_evidence(tx, case.id, None, who, items)
+        for file in files:
+            await keeping.keep(ctx, tx, case.id, file, who.id)
         if case.state is CaseState.APPROVED:
-            await dispatch.cancel_queued(tx, await notice_store.of_case(tx.con, case.id, NoticeState.QUEUED))
-        case = await tx.save(case.apply(EvidenceAdded(tuple(ids), who.id), tx.now))
+            await binding.cancel_queued(tx, await notice_store.of_case(tx.con, case.id, NoticeState.QUEUED))
+        case = await tx.save(case.apply(EvidenceAdded(tuple(ids), who.id, tuple(f.blob.sha256 for f in files)), tx.now))
+        case = await letters.settle(tx, case, items)
         verdict = await evaluation.evaluate_case(ctx, tx.con, case, tx.now)
-        return await intake.judge(ctx, tx, case, verdict), verdict
+        return await judging.judge(ctx, tx, case, verdict), verdict
 
 
 async def observe_now(ctx: Context, who: Principal, case_id: str, *, via: str = "api") -> Case:
     """Ask for a look at the target now, ahead of the schedule."""
     async with ctx.db.transaction(who.id, via) as tx:
-        case = await _lock_for_review(ctx, tx, who, case_id)
+        case = await lock_for_review(ctx, tx, who, case_id)
         claims = await tx.con.fetch("select id from claim where case_id = $1", case.id)
-        jobs = [Job(JobKind.OBSERVE, str(row["id"])) for row in claims] or [Job(JobKind.CHECK, case.id)]
+        jobs = [Job(JobKind.OBSERVE, str(row["id"]), case.priority) for row in claims]
+        jobs = jobs or [Job(JobKind.CHECK, case.id, case.priority)]
         await tx.enqueue(*jobs)
         await tx.audit("case.look_asked", case.reference, {}, case.id)
     return case
@@ -257,7 +344,8 @@ async def _lock(ctx: Context, tx: Tx, who: Principal, case_id: str) -> Case:
     return case
 
 
-async def _lock_for_review(ctx: Context, tx: Tx, who: Principal, case_id: str) -> Case:
+async def lock_for_review(ctx: Context, tx: Tx, who: Principal, case_id: str) -> Case:
+    """The case, locked for a person who may decide about it. Raises Forbidden, NotFound."""
     access.require(who, Role.REVIEWER)  # before the case is looked for: the role's answer is the same for all
     access.require_person(who)
     case = await _lock(ctx, tx, who, case_id)

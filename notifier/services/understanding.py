@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from notifier.catalog import Catalog
 from notifier.domain.names import Name, parse
-from notifier.domain.report import ReportIn, mentions_csam
-from notifier.domain.safety import Assessment, Safety, assess
+from notifier.domain.program import Program
+from notifier.domain.report import CSAM, ReportIn, mentions_csam
+from notifier.domain.safety import Assessment, Safety, Signal, assess
 from notifier.errors import Invalid, Refused
 from notifier.services.access import Principal
 
@@ -33,11 +34,7 @@ def understand(catalog: Catalog, who: Principal, raw: bytes) -> Understood:
     if not isinstance(data, Mapping):
         raise Invalid("the report is not a JSON object", code="malformed")
     if mentions_csam(data):
-        raise Refused(
-            "material that shows child sexual abuse is not taken here, and nothing of it was kept; report it to "
-            "NCMEC (report.cybertip.org) or to the IWF (report.iwf.org.uk)",
-            code="csam_refused",
-        )
+        raise Refused(CSAM, code="csam_refused")
     try:
         report = ReportIn.model_validate(data)
     except ValidationError as error:
@@ -51,7 +48,15 @@ def understand(catalog: Catalog, who: Principal, raw: bytes) -> Understood:
     assessment = assess(name, catalog.lists)
     if assessment.safety is Safety.REFUSE:
         raise Refused(assessment.why, code="protected")
-    return Understood(report, assessment, name, urls)
+    return Understood(report, asked_twice(assessment, catalog.programs[report.program]), name, urls)
+
+
+def asked_twice(assessment: Assessment, program: Program) -> Assessment:
+    """The assessment with the second review that the program asks for of every case."""
+    if not program.second_review:
+        return assessment
+    asked = Signal("program", f"{program.id} asks for two people", f"program {program.version}", Safety.SECOND_REVIEW)
+    return assessment.and_also(asked, f"two people decide every case of {program.name}")
 
 
 def _target(catalog: Catalog, report: ReportIn) -> tuple[Name, tuple[str, ...]]:

@@ -11,10 +11,11 @@ import asyncpg
 from notifier.clock import Clock, SystemClock
 from notifier.domain.audit import Entry
 from notifier.domain.case import Case, Step
-from notifier.domain.events import Detail, Job, Timer
+from notifier.domain.events import Detail
+from notifier.domain.jobs import Job, Timer
 from notifier.store import audit as audit_store
 from notifier.store import cases as case_store
-from notifier.store import queue
+from notifier.store import news, queue
 from notifier.store.cases import Origin
 from notifier.store.ids import new_id
 
@@ -50,15 +51,15 @@ class Tx:
 
     async def open(self, step: Step, origin: Origin) -> Case:
         """A case's first row, with what belongs to it. Raises UniqueViolationError when its target has an open one."""
-        await case_store.insert(self.con, step.case, origin)
-        return await self._rest(step)
+        first = await case_store.insert(self.con, step.case, origin)
+        return await self._rest(step, {"assessment": first.id, "assessment_sha256": first.digest})
 
     async def save(self, step: Step) -> Case:
         """Row, audit entry, timers and jobs of one step, together."""
         await case_store.write(self.con, step.case)
         return await self._rest(step)
 
-    async def _rest(self, step: Step) -> Case:
+    async def _rest(self, step: Step, more: Detail | None = None) -> Case:
         case = step.case
         await audit_store.append(
             self.con,
@@ -70,9 +71,10 @@ class Tx:
                 case.reference,
                 case.id,
                 case.rev,
-                {**step.fact.detail, "row": case_store.row_digest(case)},
+                {**step.fact.detail, **(more or {}), "row": case_store.row_digest(case)},
             ),
         )
+        await news.decided(self.con, case, step.fact, self.actor, self.now)
         if step.stop_timers:
             await self.con.execute(
                 "update timer set cancelled_at = $3 where case_id = $1 and kind = any($2) "
@@ -94,6 +96,16 @@ class Tx:
             "and fired_at is null and cancelled_at is null)",
             new_id(),
             case_id,
+            str(timer.kind),
+            timer.ref,
+            timer.due_at,
+        )
+
+    async def plan(self, timer: Timer) -> None:
+        """Plan a job that belongs to no case."""
+        await self.con.execute(
+            "insert into timer (id, kind, ref, due_at) values ($1, $2, $3, $4)",
+            new_id(),
             str(timer.kind),
             timer.ref,
             timer.due_at,

@@ -11,7 +11,7 @@ from pgqueuer import PgQueuer, RetryRequested
 from pgqueuer.models import Job as QueuedJob
 from pgqueuer.queries import Queries
 
-from notifier.domain.events import Job
+from notifier.domain.jobs import Job
 
 __all__ = ["LOST", "PgQueuer", "QueuedJob", "RetryRequested", "backlog", "enqueue"]
 

@@ -13,6 +13,7 @@ from notifier.web.edge import edge
 from notifier.web.errors import problems
 from notifier.web.metrics import Metrics
 from notifier.web.openapi import document
+from notifier.web.pages import Pages, answer, appeal
 from notifier.web.routes import Route, endpoint
 
 
@@ -30,7 +31,10 @@ def make_app(
                 app.router.add_get(address, act)
             else:
                 app.router.add_route(route.method, address, act)
-    site.add_routes(app, ctx, ready, metrics, document(FAMILIES, BASE))
+    pages = Pages(organisation=ctx.settings.organisation, simulated=ctx.settings.simulated)
+    answer.add_routes(app, ctx, pages)
+    appeal.add_routes(app, ctx, pages)
+    site.add_routes(app, ctx, pages, ready, metrics, document(FAMILIES, BASE))
     return app
 
 

@@ -15,11 +15,14 @@ _COUNTS = {
     "reports": "select coalesce(code, 'accepted') as label, count(*) as n from report group by 1",
     "cases": "select state as label, count(*) as n from cases group by 1",
     "notices": "select state as label, count(*) as n from notice group by 1",
+    "alarms": "select kind as label, count(*) as n from alarm where closed_at is null group by 1",
+    "inbound": "select coalesce(fate, 'unread') as label, count(*) as n from inbound group by 1",
 }
 # What has no leaf is new, so the two largest numbers are held against each other and no table is read whole.
 _UNSEALED = (
     "select (select count(*) from audit_entry where id > coalesce((select max(entry_id) from audit_leaf), 0)) as n"
 )
+_UNTOLD = "select count(*) from alarm where told_at is null and closed_at is null"
 
 
 class Metrics:
@@ -38,10 +41,16 @@ class Metrics:
             "reports": self._gauge("notifier_reports", "Reports by refusal code, or accepted.", "code"),
             "cases": self._gauge("notifier_cases", "Cases by state.", "state"),
             "notices": self._gauge("notifier_notices", "Notices by state.", "state"),
+            "inbound": self._gauge("notifier_inbound", "Messages that came in, by where they ended.", "fate"),
+            "alarms": self._gauge("notifier_alarms_open", "Alarms that nobody has ended, by kind.", "kind"),
             "queue": self._gauge("notifier_queue_jobs", "Jobs by their state in the queue.", "state"),
         }
         self._unsealed = Gauge(
             "notifier_audit_unsealed", "Audit entries newer than the last sealed one.", registry=self._registry
+        )
+
+        self._untold = Gauge(
+            "notifier_alarms_untold", "Open alarms that left neither by mail nor by webhook.", registry=self._registry
         )
 
     def _gauge(self, name: str, text: str, label: str) -> Gauge:
@@ -58,6 +67,7 @@ class Metrics:
             for name, query in _COUNTS.items():
                 self._set(name, {row["label"]: row["n"] for row in await ctx.db.fetch(query)})
             self._set("queue", await backlog(ctx.db.pool))
+            self._untold.set(await ctx.db.fetchval(_UNTOLD))
             self._unsealed.set(await ctx.db.fetchval(_UNSEALED))
             self._up.set(1)
         except Exception as error:

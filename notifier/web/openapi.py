@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from notifier.web.errors import MEDIA_TYPE, Problem
-from notifier.web.routes import JSON, Route
+from notifier.web.routes import JSON, Download, Route
 
 _REF = "#/components/schemas/{model}"
 _TOKEN = "bearer"  # noqa: S105 (the scheme's name in the document)
@@ -27,6 +27,7 @@ _PROBLEMS = {
     413: "The body is too large.",
     415: "The body is of a type that is not taken here.",
     422: "The request cannot be understood, or was refused by rule.",
+    429: "A quota is used up. What was sent was kept as refused; send it again later.",
     500: "Something is wrong on our side.",
     503: "Something we need does not answer. Nothing was changed; send it again later.",
 }
@@ -68,7 +69,8 @@ def _schemas(routes: Sequence[Route]) -> tuple[dict[_Key, dict[str, Any]], dict[
     for route in routes:
         sent = [route.takes.get("body"), *route.raw.values()]
         wanted |= {(m, "validation"): None for m in sent if isinstance(m, type) and issubclass(m, BaseModel)}
-        wanted |= {(m, "serialization"): None for m in route.answers.values() if m is not None}
+        answers = [m for m in route.answers.values() if m is not None and issubclass(m, BaseModel)]
+        wanted |= {(m, "serialization"): None for m in answers}
     found, rest = TypeAdapter.json_schemas(
         [(model, mode, TypeAdapter(model)) for model, mode in wanted], ref_template=_REF
     )
@@ -77,7 +79,8 @@ def _schemas(routes: Sequence[Route]) -> tuple[dict[_Key, dict[str, Any]], dict[
 
 def _operation(route: Route, schemas: Mapping[_Key, dict[str, Any]]) -> dict[str, Any]:
     takes = route.takes
-    roles = f"Roles: {', '.join(route.roles)}." if route.roles else "No token."
+    others = "No token." if route.anonymous else "A token with the permission that is named above; no role implies it."
+    roles = f"Roles: {', '.join(route.roles)}." if route.roles else others
     made: dict[str, Any] = {
         "operationId": route.act.__name__,
         "summary": route.summary,
@@ -123,10 +126,17 @@ def _content(route: Route, body: type, schemas: Mapping[_Key, dict[str, Any]]) -
     }
 
 
-def _answer(code: int, model: type[BaseModel] | None, schemas: Mapping[_Key, dict[str, Any]]) -> dict[str, Any]:
+def _answer(
+    code: int, model: type[BaseModel] | type[Download] | None, schemas: Mapping[_Key, dict[str, Any]]
+) -> dict[str, Any]:
     described = {"description": HTTPStatus(code).phrase}
     if model is None:
         return described
+    if not issubclass(model, BaseModel):
+        return {
+            **described,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
     return {**described, "content": {JSON: {"schema": schemas[model, "serialization"]}}}
 
 
@@ -137,7 +147,7 @@ def _problem(code: int, text: str) -> dict[str, Any]:
     }
     if code == 401:
         made["headers"] = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
-    if code == 503:
+    if code in (429, 503):
         made["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
     return made
 

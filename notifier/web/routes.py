@@ -1,26 +1,42 @@
 """The route layer: an operation is declared once, and its checks and its OpenAPI page both follow from that.
 
-A handler is a plain function of what it needs, by parameter name: `ctx`, `who`, `path`, `query`, `headers`, `body`.
-The annotations of the last four are pydantic models; `body` may be RawBody instead.
+A handler is a plain function of what it needs, by parameter name: `ctx`, `who`, `source` (the address that it came from),
+`path`, `query`, `headers`, `body`.
+The annotations of the last four are pydantic models; `body` may be RawBody, or an Upload that nobody has read yet.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, get_type_hints
+from typing import Any, TypeAlias, TypeVar, get_type_hints
 
+import structlog
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from notifier.domain.report import REPORT_MAX_BYTES
-from notifier.errors import Invalid, NotFound, NotifierError, TooLarge
+from notifier.errors import Invalid, NotFound, NotifierError
 from notifier.services.access import Role
 from notifier.services.context import Context
+from notifier.settings import Settings
 from notifier.web import auth
+from notifier.web.upload import Upload
 
 Endpoint: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 JSON = "application/json"
+# Whatever a file is, no browser opens it as a page of ours.
+_ATTACHMENT = {
+    "Content-Type": "application/octet-stream",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+    "Referrer-Policy": "no-referrer",
+}
+_M = TypeVar("_M", bound=BaseModel)
+
+log = structlog.get_logger(__name__)
 _PARTS = ("path", "query", "headers", "body")
 
 
@@ -30,6 +46,15 @@ class Reply:
 
     status: int
     body: BaseModel | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that leaves as an attachment under a name of ours; `size` in bytes, None when it is not known before."""
+
+    name: str
+    content: AsyncIterator[bytes]
+    size: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +82,9 @@ class Route:
 
     method: str
     path: str
-    act: Callable[..., Awaitable[Reply]]
+    act: Callable[..., Awaitable[Reply | Download]]
     summary: str
-    answers: Mapping[int, type[BaseModel] | None]
+    answers: Mapping[int, type[BaseModel] | type[Download] | None]
     roles: Sequence[Role] = ()
     problems: Sequence[int] = ()
     raw: Mapping[str, type[BaseModel] | Mapping[str, Any]] = field(default_factory=dict)
@@ -68,7 +93,7 @@ class Route:
 
     def __post_init__(self) -> None:
         takes = set(inspect.signature(self.act).parameters)
-        if takes - {"ctx", "who", *_PARTS} or ("who" in takes) is self.anonymous:
+        if takes - {"ctx", "who", "source", *_PARTS} or ("who" in takes) is self.anonymous:
             raise TypeError(f"{self.method} {self.path}: {self.act.__name__} takes {sorted(takes)}")
 
     @property
@@ -81,11 +106,14 @@ class Route:
 def endpoint(route: Route, ctx: Context) -> Endpoint:
     """The route as aiohttp calls it. Every failure leaves as an exception; `errors` makes a problem document of it."""
     takes, wants_who = route.takes, not route.anonymous
+    wants_source = "source" in inspect.signature(route.act).parameters
 
-    async def answer(request: web.Request) -> web.Response:
+    async def answer(request: web.Request) -> web.StreamResponse:
         given: dict[str, Any] = {"ctx": ctx}
         if wants_who:
             given["who"] = await auth.principal(ctx, request)
+        if wants_source:
+            given["source"] = source(request, ctx.settings)
         if "path" in takes:
             given["path"] = _path(request, takes["path"])
         if "headers" in takes:
@@ -94,11 +122,44 @@ def endpoint(route: Route, ctx: Context) -> Endpoint:
         if "body" in takes:
             given["body"] = await _body(request, route, takes["body"])
         reply = await route.act(**given)
+        if isinstance(reply, Download):
+            return await _sent(request, reply)
         if reply.body is None:
             return web.Response(status=reply.status)
         return web.Response(status=reply.status, body=reply.body.model_dump_json().encode(), content_type=JSON)
 
     return answer
+
+
+async def _sent(request: web.Request, found: Download) -> web.StreamResponse:
+    """The file piece by piece. One that turns out altered breaks off: the receiver has an incomplete file, no wrong one."""
+    first = await anext(found.content, b"")  # what cannot be read at all is still a problem document
+    headers = {**_ATTACHMENT, "Content-Disposition": f'attachment; filename="{found.name}"'}
+    response = web.StreamResponse(headers=headers)
+    response.content_length = found.size
+    await response.prepare(request)
+    try:
+        await response.write(first)
+        async for piece in found.content:
+            await response.write(piece)
+        await response.write_eof()
+    except NotifierError as fault:
+        log.error("http.broken_off", code=fault.code)
+        if request.transport is not None:
+            request.transport.abort()
+    return response
+
+
+def source(request: web.Request, settings: Settings) -> str:
+    """The address that a request came from: the last that our own proxy wrote down, where the settings name its header.
+
+    Whatever stands before that is the sender's own word (RFC 7239 §8.1).
+    """
+    if settings.client_address_header:
+        written = ",".join(request.headers.getall(settings.client_address_header, []))
+        if last := written.rpartition(",")[2].strip():
+            return last[:100]
+    return request.remote or ""
 
 
 # --- reading a request --------------------------------------------------------------------------------------------
@@ -133,13 +194,23 @@ def _no_query(request: web.Request) -> dict[str, Any]:
     return {}
 
 
-async def _body(request: web.Request, route: Route, model: type[BaseModel] | type[RawBody]) -> BaseModel | RawBody:
+_Taken: TypeAlias = BaseModel | RawBody | Upload
+
+
+async def _body(request: web.Request, route: Route, model: type[_Taken]) -> _Taken:
     media_type, allowed = request.content_type.lower(), tuple(route.raw) or (JSON,)
     if "Content-Type" not in request.headers or media_type not in allowed:
         raise UnsupportedMediaType(f"the body's Content-Type must be {' or '.join(allowed)}")
-    content = await _read(request, route.max_bytes)
+    if issubclass(model, Upload):
+        return Upload(request, media_type, route.max_bytes)
+    content = await Upload(request, media_type, route.max_bytes).content()
     if not issubclass(model, BaseModel):
         return RawBody(content, media_type, {k.lower(): _storable(v) for k, v in request.headers.items()})
+    return parsed(model, content)
+
+
+def parsed(model: type[_M], content: bytes) -> _M:
+    """A body, or a part of one, as its model. Raises Invalid with each wrong field."""
     return _validated(lambda: model.model_validate_json(content), "body")
 
 
@@ -148,19 +219,7 @@ def _storable(value: str) -> str:
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-async def _read(request: web.Request, limit: int) -> bytes:
-    content = bytearray()
-    try:
-        async for chunk in request.content.iter_any():
-            content += chunk
-            if len(content) > limit:
-                raise TooLarge(f"the body is over {limit} bytes")
-    except (web.RequestPayloadError, web.HTTPBadRequest) as error:
-        raise Invalid("the body could not be read to its end in the encoding it names", code="malformed") from error
-    return bytes(content)
-
-
-def _validated(read: Callable[[], BaseModel], where: str) -> BaseModel:
+def _validated(read: Callable[[], _M], where: str) -> _M:
     try:
         return read()
     except ValidationError as error:

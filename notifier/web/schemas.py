@@ -1,19 +1,17 @@
-"""What callers send: path, query, header and body models. Bounded, without NUL, and nothing unknown is taken."""
+"""What callers ask for: path, query and header models, and what all that is sent is made of. Bounded, without NUL, and
+nothing unknown is taken."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from pydantic.json_schema import JsonSchemaValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from notifier.domain.appeal import AppealState
 from notifier.domain.case import CaseState
-from notifier.domain.epp import Measure
-from notifier.domain.evidence import Evidence
 from notifier.domain.fields import Instant
 from notifier.domain.notice import NoticeState
-from notifier.domain.report import EVIDENCE_MAX
 from notifier.services.reading import MAX_PAGE
-from notifier.services.responses import Answer
+from notifier.services.statistics import Basis, By
 
 _UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 _MAX_ROW = 2**53 - 1  # the largest integer that every JSON reader keeps (RFC 8259 §6)
@@ -44,7 +42,7 @@ class _Asked(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class _Sent(BaseModel):
+class Sent(BaseModel):
     """Base of bodies: no value is read as another type, and an unknown field is a fault."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -61,12 +59,26 @@ class CasePath(_Asked):
     case_id: RowId = Field(description="Id of the case.")
 
 
+class FilePath(CasePath):
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
+        description="SHA-256 of the file, hex."
+    )
+
+
+class CapturePath(CasePath):
+    capture_id: RowId = Field(description="Id of the capture.")
+
+
 class NoticePath(_Asked):
     notice_id: RowId = Field(description="Id of the notice.")
 
 
 class TaskPath(_Asked):
     task_id: RowId = Field(description="Id of the task.")
+
+
+class TaskFilePath(TaskPath):
+    sha256: Hex256 = Field(description="SHA-256 of the file, hex.")
 
 
 class AlarmPath(_Asked):
@@ -77,12 +89,40 @@ class RecipientPath(_Asked):
     recipient: Slug = Field(description="Id of the registry that sends.")
 
 
+class ProgramPath(_Asked):
+    program_id: Slug = Field(description="Id of the program, such as opioids.")
+
+
+class EntryPath(_Asked):
+    entry_id: RowId = Field(description="Id of the entry.")
+
+
+class AppealPath(_Asked):
+    appeal_id: RowId = Field(description="Id of the appeal.")
+
+
+class SecretPath(_Asked):
+    secret: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] = Field(
+        description="The secret of what was filed."
+    )
+
+
 class RegistryPath(_Asked):
     registry_id: Slug = Field(description="Id of the registry.")
 
 
+class GrantPath(_Asked):
+    grant_id: RowId = Field(description="Id of the grant.")
+
+
 class AgreementPath(_Asked):
     agreement_id: Slug = Field(description="Id of the agreement: program and registry, joined by a dot.")
+
+
+class ChannelPath(AgreementPath):
+    version: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,8}$")] = Field(
+        description="Version of the channel."
+    )
 
 
 # --- queries and headers ------------------------------------------------------------------------------------------
@@ -132,6 +172,46 @@ class ConsistencyQuery(_Asked):
     new: Number = Field(description="Number of leaves of the newer tree.")
 
 
+class DeconflictionQuery(Paged):
+    standing: bool | None = Field(
+        default=None, description="Only entries that hold cases now, or only those that do not."
+    )
+
+
+class NewsQuery(_Asked):
+    since: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}\.[0-9]{1,19}$")] | None = Field(
+        default=None, description="`position` of the answer before; without it, from the beginning."
+    )
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = Field(default=50, description="Largest number of items.")
+
+
+class AccuracyQuery(_Asked):
+    program: Slug | None = Field(default=None, description="Program id; without it, every program in your scope.")
+    since: Moment | None = Field(default=None, description="Decided at or after this time.")
+
+
+class StatisticsFilter(_Asked):
+    program: Slug | None = Field(default=None, description="Program id; without it, every program in your reach.")
+    registry: Slug | None = Field(default=None, description="Who operates the name's top-level domain.")
+    start: Moment | None = Field(default=None, alias="from", description="Opened, or of a period done, at or after it.")
+    end: Moment | None = Field(default=None, alias="to", description="Before this time.")
+    by: By | None = Field(default=None, description="What to slice by.")
+    basis: Basis = Field(default="cohort", description="cohort: by opening; period: by when it was done.")
+    as_of: Moment | None = Field(default=None, description="As it stood then; without it, now.")
+
+
+class StatisticsQuery(StatisticsFilter):
+    curves: bool = Field(default=False, description="Whether to give the points of each curve.")
+
+
+class CountedQuery(StatisticsFilter):
+    cell: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]{0,299}$")] = Field(
+        description="`cell` of a number in the answer to the same query."
+    )
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = Field(default=50, description="Largest number of items.")
+    cursor: Cursor | None = Field(default=None, description="`next_cursor` of the page before.")
+
+
 class KeyHeader(_Asked):
     idempotency_key: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")] | None = Field(
         default=None,
@@ -140,82 +220,13 @@ class KeyHeader(_Asked):
     )
 
 
-# --- bodies -------------------------------------------------------------------------------------------------------
-
-
-class Approval(_Sent):
-    """Approves exactly the notices that `digest` names."""
-
-    digest: Hex256 = Field(description="`digest` of the preview that was read.")
-    note: Text = Field(default="", description="Kept with the approval.")
-
-
-class Because(_Sent):
-    """Why."""
-
-    reason: Reason = Field(description="Kept for ever, and told to those it concerns.")
-
-
-class Assignment(_Sent):
-    """Who looks after the case."""
-
-    assignee: Word | None = Field(description="A principal's id; null for nobody.")
-
-
-class AnswerIn(_Sent):
-    """What a recipient says of a notice. A claim is a claim until it is observed."""
-
-    kind: Literal["acknowledged", "needs_info", "declined", "action_taken"] = Field(description="Kind of answer.")
-    measure: Measure | None = Field(default=None, description="What was done; action_taken needs it.")
-    actor: Literal["registry", "registrar", "host", "registrant"] | None = Field(
-        default=None, description="Who did it, if known."
+class AppealQuery(Paged):
+    state: AppealState | None = Field(default=None, description="Only appeals in this state.")
+    open: bool | None = Field(default=None, description="Only those that are open, or only those that are over.")
+    overdue: bool | None = Field(
+        default=None, description="Only those whose time to decide is over, or only the others."
     )
-    reason: (
-        Literal[
-            "declined_nexus",
-            "declined_insufficient",
-            "declined_out_of_scope",
-            "declined_court_order_required",
-            "declined_collateral",
-            "declined_compromised",
-            "declined_other",
-        ]
-        | None
-    ) = Field(default=None, description="Why it was declined; declined needs it.")
-    effective_at: Moment | None = Field(default=None, description="When it took effect, RFC 3339 with a zone.")
-    comment: Text = Field(default="", description="In words.")
-
-    def answer(self) -> Answer:
-        """The same for the service."""
-        return Answer(**dict(self))
 
 
-class Resolution(_Sent):
-    """How a task ended."""
-
-    resolution: Literal["done", "arrived", "not_arrived", "confirmed", "not_confirmed"] = Field(
-        description="uncertain: arrived or not_arrived; confirm_answer: confirmed or not_confirmed; else done."
-    )
-    note: Text = Field(default="", description="What came of it.")
-    answer: AnswerIn | None = Field(default=None, description="What the recipient said by call-back, if confirmed.")
-
-
-def _list_or_object(schema: JsonSchemaValue) -> None:
-    """The page shows both forms that are taken."""
-    items, named = schema["properties"]["evidence"], {k: v for k, v in schema.items() if k != "description"}
-    text = schema.get("description", "")
-    schema.clear()
-    schema.update({"description": text, "anyOf": [items, named]})
-
-
-class EvidenceIn(BaseModel):
-    """More evidence: a JSON array of items, or an object with the array as `evidence`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_list_or_object)
-
-    evidence: list[Evidence] = Field(min_length=1, max_length=EVIDENCE_MAX, description="Evidence items.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _named(cls, data: Any) -> Any:
-        return {"evidence": data} if isinstance(data, list) else data
+class CorrectionQuery(Paged):
+    pass

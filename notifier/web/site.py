@@ -2,10 +2,8 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from html import escape
 from importlib.util import find_spec
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from aiohttp import web
@@ -14,6 +12,7 @@ from notifier.errors import NotFound
 from notifier.services.context import Context
 from notifier.web.errors import problem
 from notifier.web.metrics import CONTENT_TYPE_LATEST, Metrics
+from notifier.web.pages import Pages
 
 Ready = Callable[[], Awaitable[Mapping[str, bool]]]
 
@@ -21,20 +20,18 @@ _OURS = Path(__file__).with_name("static")
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
 _READER_FILES = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 _OUR_FILES = ("docs.js", "site.css")
-_PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 # Swagger UI draws its icons from data: addresses and asks our own API alone.
 _READER_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-_BANNER = '<p class="simulated">The time of this database is simulated, and so is every recipient.</p>'
 
 
-def add_routes(app: web.Application, ctx: Context, ready: Ready, metrics: Metrics, api: Mapping[str, Any]) -> None:
+def add_routes(
+    app: web.Application, ctx: Context, pages: Pages, ready: Ready, metrics: Metrics, api: Mapping[str, Any]
+) -> None:
     """Serve everything outside the API's base."""
     files = _files()
-    banner = _BANNER if ctx.settings.simulated else ""
-    pages = {name: _page(name, organisation=ctx.settings.organisation, banner=banner) for name in ("index", "docs")}
 
     async def healthz(_: web.Request) -> web.Response:
         return _json({"alive": True})
@@ -53,10 +50,10 @@ def add_routes(app: web.Application, ctx: Context, ready: Ready, metrics: Metric
         return _json(api)
 
     async def index(_: web.Request) -> web.Response:
-        return _html(pages["index"], _PAGE_POLICY)
+        return pages.page("index")
 
     async def docs(_: web.Request) -> web.Response:
-        return _html(pages["docs"], _READER_POLICY)
+        return pages.page("docs", policy=_READER_POLICY)
 
     async def static(request: web.Request) -> web.StreamResponse:
         file = files.get(request.match_info["file"])
@@ -87,14 +84,5 @@ def _files() -> dict[str, Path]:
     return {name: reader / name for name in _READER_FILES} | {name: _OURS / name for name in _OUR_FILES}
 
 
-def _page(name: str, *, organisation: str, banner: str) -> str:
-    template = Template((_OURS / f"{name}.html").read_text(encoding="utf-8"))
-    return template.substitute(organisation=escape(organisation), banner=banner)
-
-
 def _json(data: Mapping[str, Any]) -> web.Response:
     return web.Response(body=json.dumps(data).encode(), content_type="application/json")
-
-
-def _html(text: str, policy: str) -> web.Response:
-    return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": policy})

@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 import tenacity
 
-from notifier.domain.events import JobKind
+from notifier.domain.jobs import JobKind
 from notifier.store.database import Database
 from notifier.store.queue import LOST, PgQueuer, QueuedJob, RetryRequested
 

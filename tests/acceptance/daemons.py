@@ -26,7 +26,7 @@ class Daemon:
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.state = folder / "state"
-        self._environ = {
+        self.environ = {
             **{k: v for k, v in os.environ.items() if not k.startswith("NOTIFIER_")},
             "NOTIFIER_STATE_DIR": str(self.state),
             **settings,
@@ -38,12 +38,12 @@ class Daemon:
     async def start(self, *args: str) -> None:
         self.process = await asyncio.create_subprocess_exec(
             *_command("serve", "--port", str(self._port), *args),
-            env=self._environ,
+            env=self.environ,
             stdout=asyncio.subprocess.PIPE,
             stderr=(self.state.parent / "serve.log").open("ab"),
         )
         assert self.process.stdout is not None
-        line = (await asyncio.wait_for(self.process.stdout.readline(), 30)).decode()
+        line = (await asyncio.wait_for(self.process.stdout.readline(), 90)).decode()
         assert line.startswith("ready "), f"{line!r}: {(self.state.parent / 'serve.log').read_text()[-2000:]}"
         self.url = line.split()[1]
         self._port = urlsplit(self.url).port or 0  # the same again: notices name it
@@ -57,9 +57,9 @@ class Daemon:
     async def run(self, *args: str) -> tuple[int, str, str]:
         """A command beside the daemon: exit code, stdout, stderr."""
         process = await asyncio.create_subprocess_exec(
-            *_command(*args), env=self._environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            *_command(*args), env=self.environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        out, err = await asyncio.wait_for(process.communicate(), 300)
         return process.returncode or 0, out.decode(), err.decode()
 
     async def token(self, name: str, role: str, *args: str) -> str:

@@ -15,6 +15,7 @@ from notifier.sandbox.config import Party, SandboxConfig
 from notifier.store.embedded import running_dsn
 
 from .daemons import Daemon, fresh_report, quick_config
+from .overlays import overlay_toml
 
 SECRET = "whsec_" + "dGVzdC1zZWNyZXQtdGVzdC1zZWNyZXQtdGVzdA=="
 DOMAIN = "kill-test-site.live"  # under Identity Digital, as is the piracy program's agreement
@@ -86,7 +87,7 @@ async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     sandbox = Sandbox(SandboxConfig((party,), register_all=True), SystemClock())
     await sandbox.start()
     overlay = tmp_path / "overlay.toml"
-    overlay.write_text(overlay_toml([cast], sandbox))
+    overlay.write_text(overlay_toml(overlay_of([cast], sandbox.where())))
     daemon = Daemon(
         tmp_path,
         {
@@ -108,17 +109,6 @@ async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         sandbox.smtp.after_acceptance.release()
         sandbox.webhook.after_acceptance.release()
         await sandbox.stop()
-
-
-def overlay_toml(cast: list[Cast], sandbox: Sandbox) -> str:
-    data = overlay_of(cast, sandbox.where())
-    lines = [f'{key} = "{data[key]}"' for key in ("id", "site", "smtp")]
-    for table in ("rdap", "dns"):
-        lines += [f"[{table}]", *(f'"{k}" = "{v}"' for k, v in data[table].items())]
-    for name, keys in data["agreements"].items():
-        address = ", ".join(f'{k} = "{v}"' for k, v in keys["address"].items())
-        lines += [f'[agreements."{name}"]', f'adapter = "{keys["adapter"]}"', f"address = {{ {address} }}"]
-    return "\n".join(lines)
 
 
 async def test_after_the_report_was_taken(stage: Stage) -> None:

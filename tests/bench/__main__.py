@@ -18,8 +18,10 @@ from rich.text import Text
 from tests.bench.building import building
 from tests.bench.intake import by_csv, by_http
 from tests.bench.measure import ROUNDS, Line
+from tests.bench.names import reading
 from tests.bench.sending import sending
 from tests.bench.stage import child, daemon, sandbox, stage
+from tests.bench.urgent import urgent
 
 
 async def run(folder: Path) -> list[Line]:
@@ -28,6 +30,8 @@ async def run(folder: Path) -> list[Line]:
     def tell(what: str) -> None:
         print(f"measuring {what} ...", file=sys.stderr, flush=True)
 
+    tell("names")
+    names = await reading()
     async with AsyncExitStack() as stack:
         on = await stack.enter_async_context(stage(folder))
         box = await stack.enter_async_context(sandbox())
@@ -41,9 +45,11 @@ async def run(folder: Path) -> list[Line]:
         async with daemon(on, box, int(port), "all") as whole:
             tell("sending")
             lines.append(await sending(whole, int(port), postgres))
+            tell("urgent notices past a backlog")
+            lines.append(await urgent(whole))
         tell("building")
         lines += await building()
-    return lines
+    return names + lines
 
 
 def show(lines: Sequence[Line], seconds: float) -> None:

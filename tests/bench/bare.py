@@ -16,8 +16,8 @@ CLIENTS = 8
 
 _CASE = (
     "insert into cases (id, reference, program, program_digest, organisation, target, scope, registrable, host, tld, "
-    "display, suffix_version, safety, signals, warnings, measure, state, rev, opened_at, state_since) "
-    "values ($1, $2, 'opioids', '', '', $3, 'domain', $3, $3, 'com', $3, '', 'clear', '[]', '{}', 'hold', 'received', "
+    "display, suffix_version, safety, warnings, measure, state, rev, opened_at, state_since) "
+    "values ($1, $2, 'opioids', '', '', $3, 'domain', $3, $3, 'com', $3, '', 'clear', '{}', 'hold', 'received', "
     "1, $4, $4)"
 )
 _REPORT = (

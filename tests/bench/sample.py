@@ -8,7 +8,7 @@ from notifier.catalog import load_catalog
 from notifier.demo import plan_of, reports_of
 from notifier.resources import folder
 from notifier.services.access import Principal, Role
-from notifier.services.intake import dry_run
+from notifier.services.submitted import dry_run
 
 PROGRAM = "opioids"
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")

@@ -49,21 +49,22 @@ async def sending(daemon: Daemon, sink_port: int, postgres: int) -> Line:
 async def _round(daemon: Daemon, db: Database, kind: str, costs: Costs) -> float:
     """Notices a second. Everything up to the approvals is made ready while the agreement is unarmed."""
     await submit(daemon, names(kind, 0, _NOTICES))
-    await _quiet(db)  # the first looks: an approval before them would be void
-    await _approve(daemon, db)
-    await _quiet(db)  # the dispatch jobs have come, and gone again
+    await quiet(db)  # the first looks: an approval before them would be void
+    await approve(daemon, db)
+    await quiet(db)  # the dispatch jobs have come, and gone again
     await daemon.call("POST", f"/agreements/{AGREEMENT}/arm", "ada")
-    before = await _sent(db)
+    before = await sent(db)
     with costs.of(_NOTICES):
         began = time.perf_counter()
         await daemon.call("POST", f"/agreements/{AGREEMENT}/arm", "boris")
-        await _until(lambda: _all_sent(db, before + _NOTICES))
+        await until(lambda: _all_sent(db, before + _NOTICES))
         seconds = time.perf_counter() - began
     await daemon.call("POST", f"/agreements/{AGREEMENT}/disarm", "ada")
     return _NOTICES / seconds
 
 
-async def _approve(daemon: Daemon, db: Database) -> None:
+async def approve(daemon: Daemon, db: Database) -> None:
+    """Approve every case in review, as a reviewer does."""
     waiting = iter([str(row["id"]) for row in await db.fetch("select id from cases where state = 'in_review'")])
 
     async def reviewer() -> None:
@@ -74,7 +75,7 @@ async def _approve(daemon: Daemon, db: Database) -> None:
     await asyncio.gather(*(reviewer() for _ in range(CLIENTS)))
 
 
-async def _quiet(db: Database) -> None:
+async def quiet(db: Database) -> None:
     """Wait until no timer is due and no job waits or runs."""
 
     async def idle() -> bool:
@@ -84,19 +85,21 @@ async def _quiet(db: Database) -> None:
         )
         return not due and not await runnable(db.pool)
 
-    await _until(idle)
+    await until(idle)
 
 
 async def _all_sent(db: Database, count: int) -> bool:
-    return await _sent(db) >= count
+    return await sent(db) >= count
 
 
-async def _sent(db: Database) -> int:
+async def sent(db: Database) -> int:
+    """How many notices were accepted so far."""
     count: int = await db.fetchval("select count(*) from notice where state = 'sent'")
     return count
 
 
-async def _until(reached: Callable[[], Awaitable[bool]]) -> None:
+async def until(reached: Callable[[], Awaitable[bool]]) -> None:
+    """Raises TimeoutError when it takes over a minute."""
     async with asyncio.timeout(_PATIENCE_S):
         while not await reached():
             await asyncio.sleep(_LOOK_EVERY_S)

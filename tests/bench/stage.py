@@ -125,7 +125,10 @@ async def daemon(on: Stage, sandbox: Sandbox, sink_port: int, role: str) -> Asyn
         "mail_from": "notices@notifier.example",
     }
     config = home / "notifier.toml"
-    config.write_text("".join(f'{key} = "{value}"\n' for key, value in settings.items()))
+    quotas = "".join(
+        f"quota_{of}_{span} = 999_999\n" for of in ("principal", "organisation") for span in ("day", "minute")
+    )
+    config.write_text("".join(f'{key} = "{value}"\n' for key, value in settings.items()) + quotas)
     env = {k: v for k, v in os.environ.items() if not k.startswith("NOTIFIER_")}
     serve = ("-m", "notifier.cli.main", "serve", "--config", str(config), "--port", "0", "--role", role)
     tokens = await _tokens(dsn)
@@ -159,7 +162,7 @@ def _overlay(box: Sandbox, sink_port: int) -> str:
     where = {**box.where(), "smtp": ("127.0.0.1", sink_port)}
     data = overlay_of([Cast("verisign", [AGREEMENT], "smtp", RECIPIENT)], where)
     lines = [f'{key} = "{data[key]}"' for key in ("id", "site", "smtp")]
-    for table in ("rdap", "dns"):
+    for table in ("rdap", "dns", "survey"):
         lines += [f"[{table}]", *(f'"{k}" = "{v}"' for k, v in data[table].items())]
     for name, keys in data["agreements"].items():
         lines += [f'[agreements."{name}"]', f'adapter = "{keys["adapter"]}"', f'address = {{ to = "{RECIPIENT}" }}']

@@ -10,6 +10,7 @@ import pytest
 
 from notifier.catalog import Catalog, load_catalog
 from notifier.domain.epp import Measure
+from notifier.domain.rule import Recipient
 from notifier.resources import folder
 
 CONFIG = folder("config")
@@ -115,20 +116,32 @@ def test_every_registry_has_words_for_lock_hold_and_delete(catalog: Catalog) -> 
 
 
 def test_agreements_are_the_published_ones_and_none_can_send(catalog: Catalog) -> None:
-    assert set(catalog.agreements) == {
+    published = {key: a for key, a in catalog.agreements.items() if a.party is Recipient.REGISTRY}
+    assert set(published) == {
         "opioids.verisign",
         "opioids.pir",
         "opioids.registry-services",
         "piracy.identity-digital",
         "piracy.radix",
     }
-    for agreement in catalog.agreements.values():
+    for agreement in published.values():
         assert agreement.adapter is None
         assert agreement.channel is None
         assert agreement.recipient_address == ""
         assert agreement.acknowledge.commitment == agreement.decide.commitment == "none"
         assert agreement.sources
         assert Measure.HOLD in agreement.measures
+
+
+def test_hosts_and_registrars_are_asked_as_they_are_found_and_never_at_an_address_of_ours(catalog: Catalog) -> None:
+    found = {key: a for key, a in catalog.agreements.items() if a.party is not Recipient.REGISTRY}
+    assert set(found) == {f"{p}.{who}" for p in ("opioids", "pharmacy", "piracy") for who in ("host", "registrar")}
+    for key, agreement in found.items():
+        assert agreement.for_anybody
+        assert (agreement.channel, dict(agreement.address), agreement.recipient_address) == (None, {}, "")
+        assert agreement.acknowledge.commitment == agreement.decide.commitment == "none"
+        wanted = {Measure.CONTENT_REMOVAL} if key.endswith("host") else {Measure.LOCK, Measure.HOLD}
+        assert set(agreement.measures) == wanted
 
 
 @pytest.mark.parametrize(
@@ -179,4 +192,4 @@ def test_no_agreement_file_holds_a_mailbox_or_a_channel() -> None:
     for path in Path(CONFIG / "agreements").glob("*.toml"):
         text = path.read_text(encoding="utf-8")
         assert "@" not in text, json.dumps(path.name)
-        assert "adapter" not in text
+        assert not any(line.startswith("adapter") for line in text.splitlines()), path.name

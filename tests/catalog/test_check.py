@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.catalog import ConfigFaults, check, load_catalog
+from notifier.catalog import ConfigFaults, check, load_catalog, program_of
 from notifier.resources import folder
 
 
@@ -40,6 +40,18 @@ def move(old: str, new: str) -> Callable[[Path], None]:
 
     return apply
 
+
+EVENT = """
+program = "live-event"
+[[events]]
+id = "cup-2027"
+title = "Cup"
+starts = 2027-01-02T18:00:00Z
+ends = 2027-01-02T20:00:00Z
+margin = "30min"
+organisations = ["live-rights"]
+feed = "feed-1"
+"""
 
 VERISIGN, PIR = "agreements/opioids.verisign.toml", "agreements/opioids.pir.toml"
 RADIX, DIGITAL = "agreements/piracy.radix.toml", "agreements/piracy.identity-digital.toml"
@@ -118,6 +130,68 @@ BROKEN: dict[str, tuple[Callable[[Path], None], tuple[str, str, str]]] = {
         edit("calendars/utc-weekdays.toml", '"Etc/UTC"', '"Etc/Nowhere"'),
         ("calendars/utc-weekdays.toml", "timezone", "is 'Etc/Nowhere'"),
     ),
+    "calendar with a day off on a Saturday": (
+        edit("calendars/us-federal.toml", "2026-06-19, 2026-07-03,", "2026-06-19, 2026-07-04,"),
+        ("calendars/us-federal.toml", "holidays", "lists 2026-07-04, on a weekend"),
+    ),
+    "calendar under another name": (
+        edit("calendars/england-wales.toml", 'id = "england-wales"', 'id = "britain"'),
+        ("calendars/england-wales.toml", "id", "is britain"),
+    ),
+    "calendar that is no TOML": (write("calendars/mars.toml", "sol 1"), ("calendars/mars.toml", "", "is not TOML")),
+    "calendar of nothing": (write("calendars/venus.toml", ""), ("calendars/venus.toml", "covers", "is None")),
+    "event without a zone": (
+        edit("events/sample.toml", "starts = 2026-11-02T13:00:00Z", "starts = 2026-11-02T13:00:00"),
+        ("events/sample.toml", "events[0].starts", "datetime.datetime(2026, 11, 2, 13, 0)"),
+    ),
+    "event of no program": (
+        write("events/x.toml", EVENT.replace("live-event", "boxing")),
+        ("events/x.toml", "program", "boxing is no program"),
+    ),
+    "event of a program without windows": (
+        write("events/y.toml", EVENT.replace("live-event", "piracy")),
+        ("events/y.toml", "program", "piracy has no rule in_event_window"),
+    ),
+    "event longer than its program takes": (
+        write("events/z.toml", EVENT.replace("ends = 2027-01-02T20:00:00Z", "ends = 2027-01-03T06:00:01Z")),
+        ("events/z.toml", "cup-2027", "lasts"),
+    ),
+    "event that is registered twice": (
+        write("events/w.toml", EVENT.replace("cup-2027", "sample-final-2026")),
+        ("events/w.toml", "sample-final-2026", "is registered in another file"),
+    ),
+    "alternative that is no rule": (
+        edit("programs/live-event.toml", '"verified-before", "dedicated"]', '"verified-before", "famous"]'),
+        ("programs/live-event.toml", "rules[*].of", "names famous"),
+    ),
+    "rule about no program": (
+        edit("programs/live-event.toml", 'programs = ["live-event", "piracy"]', 'programs = ["opera"]'),
+        ("programs/live-event.toml", "rules[*].programs", "opera is no program"),
+    ),
+    "threshold that is no number": (
+        edit("safety.toml", "pages_reroute = 40", 'pages_reroute = "many"'),
+        ("safety.toml", "host_names.pages_reroute", "is 'many'"),
+    ),
+    "thresholds the wrong way round": (
+        edit("safety.toml", "reroute = 10\n", "reroute = 0\n"),
+        ("safety.toml", "dependents.reroute", "is 0"),
+    ),
+    "threshold that is missing": (
+        edit("safety.toml", "[mail] # a name that takes mail", "[mail]\nage = 3 #"),
+        ("safety.toml", "mail.age", "is not known"),
+    ),
+    "sign that nobody knows": (
+        edit("safety.toml", "stated = 2", "stated = 2\nsmell = 1"),
+        ("safety.toml", "compromised.signs.smell", "is not known"),
+    ),
+    "a span in words": (
+        edit("safety.toml", 'retry = "15min"', 'retry = "soon"'),
+        ("safety.toml", "times.retry", "is 'soon'"),
+    ),
+    "parking server with a capital": (
+        edit("safety.toml", '"bodis.com"', '"Bodis.com"'),
+        ("safety.toml", "parked.name_servers", "is ["),
+    ),
     "list entry": (
         edit("lists/platforms.txt", "\nbit.ly", "\nBit.ly"),
         ("lists/platforms.txt", "line *", "name 'Bit.ly'"),
@@ -156,6 +230,11 @@ def test_all_faults_are_named_at_once(config: Path) -> None:
         "file name",
         "unknown calendar",
         "foreign top-level domain",
+        "alternative that is no rule",
+        "event without a zone",
+        "event that is registered twice",
+        "event of a program without windows",
+        "event longer than its program takes",
     }
     chosen = {name: what for name, what in BROKEN.items() if name not in clash}
     assert len(chosen) >= 12
@@ -202,3 +281,40 @@ def test_layout_and_comments_do_not_change_a_digest(config: Path) -> None:
     after = load_catalog(config)
     assert before.agreements["opioids.pir"].digest == after.agreements["opioids.pir"].digest
     assert before.programs["piracy"].digest == after.programs["piracy"].digest
+
+
+# --- a program's file before it is adopted ------------------------------------------------------------------------
+
+
+def test_a_program_is_checked_wherever_it_lies(config: Path, tmp_path: Path) -> None:
+    known = load_catalog(config)
+    shipped = config / "programs" / "opioids.toml"
+    assert program_of(shipped, known) == known.programs["opioids"]
+    draft = tmp_path / "draft.toml"
+    draft.write_text(shipped.read_text().replace('max_age = "14d"', 'max_age = "7d"'))
+    assert program_of(draft, known).digest != known.programs["opioids"].digest
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        (
+            '"lock", "hold", "delete", "content_removal"',
+            '"hold", "content_removal"',
+            ("draft.toml", "measures", "lack delete"),
+        ),
+        ('category = "opioids"', 'category = "drugs"', ("draft.toml", "category", "is drugs")),
+        ('type = "fresh"', 'type = "new"', ("draft.toml", "rules[8].type", "is 'new'")),
+        ('calendar = "us-federal"', 'calendar = "moon"', ("draft.toml", "ladder[2].window", "no calendar moon")),
+    ],
+)
+def test_a_program_that_does_not_fit_what_is_configured(
+    config: Path, tmp_path: Path, old: str, new: str, wanted: tuple[str, str, str]
+) -> None:
+    draft = tmp_path / "draft.toml"
+    text = (config / "programs" / "opioids.toml").read_text()
+    assert old in text
+    draft.write_text(text.replace(old, new, 1))
+    with pytest.raises(ConfigFaults) as raised:
+        program_of(draft, load_catalog(config))
+    assert any(matches(fault, wanted) for fault in raised.value.faults), str(raised.value)

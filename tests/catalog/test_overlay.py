@@ -106,6 +106,21 @@ def test_what_it_does_not_name_is_closed() -> None:
     assert load_catalog(CONFIG).parent_servers("com") is None
 
 
+def test_who_is_asked_how_much_hangs_on_a_name() -> None:
+    survey = {"certificates": "http://127.0.0.1:8001/c/{name}", "resolver": "127.0.0.1:5354"}
+    found = load_catalog(CONFIG, with_changes(survey=survey)).survey
+    assert found is not None
+    assert (found.certificates, found.resolver) == ("http://127.0.0.1:8001/c/{name}", ("127.0.0.1", 5354))
+    assert (found.dependents, found.popularity) == (None, None)
+    # An overlay that names nobody closes what the settings name; without one the settings hold.
+    silent = load_catalog(CONFIG, SANDBOX).survey
+    assert silent is not None
+    assert (silent.certificates, silent.dependents, silent.popularity, silent.resolver) == (None, None, None, None)
+    assert load_catalog(CONFIG).survey is None
+    for wrong in ({"certificates": "http://127.0.0.1/c"}, {"resolver": "127.0.0.1"}, {"colour": "blue"}):
+        assert check(CONFIG, with_changes(survey=wrong))
+
+
 def test_it_may_add_an_agreement() -> None:
     more = with_changes(agreements={**SANDBOX["agreements"], "piracy.verisign": NEW})
     added = load_catalog(CONFIG, more).agreement_for("piracy", "verisign", "com")
@@ -165,3 +180,12 @@ def test_registries_keep_who_they_are() -> None:
     kept = [name for name in kept if name not in ("rdap", "abuse_email", "abuse_form", "abuse_api", "digest")]
     for name in kept:
         assert getattr(plain.registries["pir"], name) == getattr(covered.registries["pir"], name)
+
+
+def test_waits_are_as_patient_as_ever_unless_the_overlay_says_otherwise() -> None:
+    """RFC 5321 §4.5.3.2.6: ten minutes after the final dot."""
+    assert load_catalog(CONFIG, SANDBOX).waits.final == 600
+    changed = load_catalog(CONFIG, {**SANDBOX, "waits": {"final": 2}}).waits
+    assert (changed.final, changed.connect) == (2.0, 10.0)
+    with pytest.raises(ConfigFaults, match=r"waits.final: is 0"):
+        load_catalog(CONFIG, {**SANDBOX, "waits": {"final": 0}})

@@ -86,6 +86,19 @@ def test_every_fault_of_file_and_environment_is_named_at_once(tmp_path: Path) ->
         ("domain", '"localhost"'),
         ("state_dir", "1"),
         ("own_names", '["ok.example", 1]'),
+        ("panel_resolvers", '["resolver.example"]'),
+        ("panel_resolvers", '["192.0.2.1:0"]'),
+        ("panel_resolvers", '["192.0.2.1:99999"]'),
+        ("panel_resolvers", '["192.0.2.256"]'),
+        ("panel_resolvers", "192"),
+        ("alarm_mail", '"nobody"'),
+        ("alarm_webhook", '"ftp://alarms.example"'),
+        ("held_alarm_hours", "0"),
+        ("survey_certificates_url", '"https://crt.example/?q=name"'),
+        ("survey_certificates_url", '"ftp://crt.example/{name}"'),
+        ("survey_popularity_url", '"https://user:pw@rank.example/{name}"'),
+        ("survey_dependents_url", '"https://ns.example/{name}/{other}"'),
+        ("survey_popularity_file", "7"),
     ],
 )
 def test_wrong_values(tmp_path: Path, key: str, value: str) -> None:
@@ -144,6 +157,38 @@ def test_paths_in_the_file_are_meant_from_the_file(tmp_path: Path) -> None:
     assert found.catalog_overlay == Path("/etc/overlay.toml")
 
 
+def test_a_mailbox_needs_its_user_and_password() -> None:
+    assert faults(None, {"NOTIFIER_IMAP_HOST": "mail.example"}) == [
+        "environment: imap_host: has no user, expected imap_user, and its password"
+    ]
+    assert faults(None, {"NOTIFIER_IMAP_HOST": "mail.example", "NOTIFIER_IMAP_USER": "notices"}) == [
+        "environment: imap_user: has no password, expected imap_password_file or NOTIFIER_SECRET_IMAP_PASSWORD"
+    ]
+    given = {"NOTIFIER_IMAP_HOST": "m.example", "NOTIFIER_IMAP_USER": "n", "NOTIFIER_SECRET_IMAP_PASSWORD": "secret"}
+    found = load_settings(None, given)
+    assert (found.secret("imap_password"), "secret" in repr(found)) == ("secret", False)
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [
+        ("unix:/run/notifier/lmtp", True),
+        ("127.0.0.1:2424", True),
+        ("[::1]:24", True),
+        ("localhost:24", True),
+        ("unix:relative", False),
+        ("127.0.0.1", False),
+        ("127.0.0.1:0", False),
+        ("::1:24", False),
+    ],
+)
+def test_where_lmtp_listens(value: str, fits: bool) -> None:
+    if fits:
+        assert load_settings(None, {"NOTIFIER_INBOUND_LMTP": value}).inbound_lmtp == value
+    else:
+        assert "NOTIFIER_INBOUND_LMTP" in faults(None, {"NOTIFIER_INBOUND_LMTP": value})[0]
+
+
 def test_names_that_no_report_may_name() -> None:
     found = load_settings(
         None,
@@ -175,3 +220,24 @@ def test_every_key_of_the_example_file_is_a_key(tmp_path: Path) -> None:
     defaults = Settings(state_dir=found.state_dir)
     for key in ("host", "port", "public_url", "egress", "workers", "log_level", "smtp_port", "inbound_smtp_port"):
         assert getattr(found, key) == getattr(defaults, key)
+
+
+def test_resolvers_are_addresses_with_or_without_a_port() -> None:
+    environ = {"NOTIFIER_PANEL_RESOLVERS": "192.0.2.1, 192.0.2.2:5353 2001:db8::1 [2001:db8::2]:5353 192.0.2.1:53"}
+    assert load_settings(environ=environ).panel_resolvers == (
+        ("192.0.2.1", 53),
+        ("192.0.2.2", 5353),
+        ("2001:db8::1", 53),
+        ("2001:db8::2", 5353),
+    )
+
+
+def test_an_alarm_that_could_never_be_told_is_a_fault(tmp_path: Path) -> None:
+    config = written(tmp_path, 'alarm_mail = "duty@notifier.example"\nalarm_webhook = "https://pager.example/hook"\n')
+    assert faults(config, {}) == [
+        "notifier.toml: alarm_mail: has no relay to leave by, expected smtp_host",
+        "notifier.toml: alarm_webhook: has no secret, expected NOTIFIER_SECRET_ALARM_WEBHOOK",
+    ]
+    known = {"NOTIFIER_SECRET_ALARM_WEBHOOK": "whsec_x", "NOTIFIER_SMTP_HOST": "mail.example"}
+    found = load_settings(config, known)
+    assert (found.alarm_mail, found.alarm_webhook) == ("duty@notifier.example", "https://pager.example/hook")

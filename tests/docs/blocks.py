@@ -16,10 +16,11 @@ import typer.main
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from notifier import catalog, resources
-from notifier.domain import case, notice
+from notifier.domain import answer, case, definitions, mail_class, notice
+from notifier.domain.alarms import ALARMS
 from notifier.domain.outcome import Verdict
 from notifier.domain.rules import RULES, Rule
-from notifier.services import responses, tasks
+from notifier.services import tasks
 from notifier.services.access import Role
 from notifier.settings import Settings, load_settings
 from notifier.web import api
@@ -95,6 +96,21 @@ def _rules() -> str:
     return _table(("type", "holds when", "its keys"), rows)
 
 
+# --- measures -----------------------------------------------------------------------------------------------------
+
+
+def _measures() -> str:
+    def begins(d: definitions.Definition) -> str:
+        return f"`{d.of}`" if d.of else "-"
+
+    rows = (
+        (part, f"`{d.key}`", d.basis, d.unit, begins(d), d.words)
+        for part, found in definitions.PARTS.items()
+        for d in found.values()
+    )
+    return _table(("part", "figure", "basis", "unit", "of, or since", "means"), rows)
+
+
 # --- states and words ---------------------------------------------------------------------------------------------
 
 
@@ -115,9 +131,9 @@ def _answers() -> str:
     return _table(
         ("field", "words"),
         (
-            ("`kind` of an answer", _codes(responses.KINDS, keep_order=True)),
-            ("`actor` of a claimed act", _codes(responses.ACTORS, keep_order=True)),
-            ("`reason` of a decline", _codes(responses.DECLINE_REASONS, keep_order=True)),
+            ("`kind` of an answer", _codes(answer.KINDS, keep_order=True)),
+            ("`actor` of a claimed act", _codes(answer.ACTORS, keep_order=True)),
+            ("`reason` of a decline", _codes(answer.DECLINE_REASONS, keep_order=True)),
             ("`verdict` on a claim", _codes(Verdict, keep_order=True)),
             *((f"end of a task `{kind}`", _codes(ends)) for kind, ends in tasks.RESOLUTIONS.items()),
         ),
@@ -125,6 +141,15 @@ def _answers() -> str:
 
 
 # --- settings -----------------------------------------------------------------------------------------------------
+
+
+def _verdicts(words: Mapping[str, str]) -> str:
+    return _table(("verdict", "means"), ((f"`{v}`", words.get(f"`{v}`", "")) for v in Verdict))
+
+
+def _alarms() -> str:
+    rows = ((f"`{a.kind}`", a.when, a.sentence.format(name="NAME", drop="DROP FORECAST")) for a in ALARMS.values())
+    return _table(("alarm", "raised by", "what a person is told"), rows)
 
 
 def _settings(words: Mapping[str, str]) -> str:
@@ -144,6 +169,11 @@ def _value(default: Any) -> str:
     if default is None or default == ():
         return "none"
     return f"`{default}`"
+
+
+def _mail_classes() -> str:
+    rows = ((f"`{s.kind}`", s.reason, s.source or "-") for s in mail_class.SIGNS)
+    return _table(("class", "because", "known from"), rows)
 
 
 # --- codes, commands ----------------------------------------------------------------------------------------------
@@ -170,7 +200,7 @@ def _commands() -> str:
     return _table(("command", "does", "options"), rows)
 
 
-def _options(command: TyperCommand) -> str:
+def _options(command: TyperCommand | TyperGroup) -> str:
     found = []
     for each in command.params:
         if isinstance(each, TyperArgument):
@@ -183,7 +213,7 @@ def _options(command: TyperCommand) -> str:
 def _calls() -> str:
     def who(route: Route) -> str:
         if route.anonymous:
-            return "a valid signature"
+            return "a valid signature" if 401 in route.problems else "anybody"
         return "everyone" if set(route.roles) == set(Role) else ", ".join(route.roles)
 
     return _table(("call", "does", "for"), ((f"`{r.method} {r.path}`", r.summary, who(r)) for r in routes()))
@@ -196,13 +226,15 @@ def routes() -> list[Route]:
     return sorted(found, key=lambda route: (route.path, route.method))
 
 
-def commands() -> dict[str, TyperCommand]:
+def commands() -> dict[str, TyperCommand | TyperGroup]:
     """Every command of `notifier`, by its words."""
     from notifier.cli.main import app  # here, since the faces are the last to be importable
 
-    def leaves(group: TyperGroup, words: tuple[str, ...]) -> Iterator[tuple[str, TyperCommand]]:
+    def leaves(group: TyperGroup, words: tuple[str, ...]) -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
         for name, sub in group.commands.items():
             if isinstance(sub, TyperGroup):
+                if sub.invoke_without_command:  # it does something by itself, too
+                    yield " ".join((*words, name)), sub
                 yield from leaves(sub, (*words, name))
             elif isinstance(sub, TyperCommand):
                 yield " ".join((*words, name)), sub
@@ -237,16 +269,20 @@ def _first_sentence(rule: type[Rule]) -> str:
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
+    "measures": _measures,
     "programs": _programs,
     "agreements": _agreements,
     "rules": _rules,
     "case-states": _case_states,
     "notice-states": _notice_states,
     "answers": _answers,
+    "alarms": _alarms,
+    "mail-classes": _mail_classes,
     "commands": _commands,
     "calls": _calls,
 }
 KEEPING: Mapping[str, Callable[[Mapping[str, str]], str]] = {
+    "verdicts": _verdicts,
     "settings": _settings,
     "refusals": _refusals,
     "errors": _errors,

@@ -3,22 +3,21 @@
 import re
 import shutil
 import tomllib
-import types
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import aiohttp
 import pytest
 from aiohttp import web
 
 from notifier import catalog
-from notifier.adapter import AgreementChannel, Deferred, Deps, RefusedForGood, RenderedNotice, Uncertain
+from notifier.adapter import AgreementChannel, Deferred, RefusedForGood, RegistryAdapter, RenderedNotice, Uncertain
 from notifier.domain.epp import Measure
 from notifier.rendering import Renderer
 from notifier.resources import folder
 from registries import ADAPTERS
-from tests.docs import blocks, codes
+from tests.docs import blocks, codes, examples
+from tests.docs.examples import EXAMPLES
 from tests.registries import channels
 from tests.registries.sample_facts import facts
 
@@ -130,9 +129,9 @@ def anchors(text: str) -> set[str]:
 def test_paths_that_are_named_exist(path: Path) -> None:
     tops = "notifier|registries|templates|migrations|config|tests|docs"
     named = set(re.findall(rf"(?m)(?<![\w./<-])((?:{tops})/[\w./-]*)", code_in(path.read_text(encoding="utf-8"))))
-    examples = {place for place, _ in EXAMPLES} | {"templates/notices/counterfeit/why.txt"}
+    known = {place for place, _ in EXAMPLES} | {"templates/notices/counterfeit/why.txt"}
     missing = {each for each in named if not (ROOT / each).exists()}
-    assert {each for each in missing if not re.search(r"NNNN|<", each)} <= examples
+    assert {each for each in missing if not re.search(r"NNNN|<", each)} <= known
 
 
 @pytest.mark.parametrize("path", WITH_COMMANDS, ids=name_of)
@@ -157,7 +156,7 @@ def commands_in(line: str) -> Iterator[tuple[str, str]]:
     """Each command of `notifier` in a line of code, as its words and what follows; also behind `make demo ARGS=`."""
     line = re.sub(r'make demo ARGS="([^"]*)"', r"notifier demo \1", line)
     groups = {words.split()[0] for words in blocks.commands() if " " in words}
-    for found in re.finditer(r"(?<![\w./\"-])notifier ((?:[a-z][a-z-]*)(?: [a-z-]+)?)([^)#|;]*)", line):
+    for found in re.finditer(r"(?<![\w./\"-])notifier ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)?)([^)#|;]*)", line):
         words = found[1].split()
         kept = words if words[0] in groups else words[:1]
         yield " ".join(kept), " ".join([*words[len(kept) :], *found[2].split()])
@@ -180,8 +179,6 @@ def test_readme_calls_exist() -> None:
 
 # --- the examples of adding.md ------------------------------------------------------------------------------------
 
-_EXAMPLE = re.compile(r"(?ms)^<!-- example: (.+?) -->\n```\w+\n(.*?)^```$")
-EXAMPLES: list[tuple[str, str]] = _EXAMPLE.findall((ROOT / "docs/adding.md").read_text(encoding="utf-8"))
 TLDS = "config/registries/tlds.csv, one more line"
 
 
@@ -224,6 +221,12 @@ def test_example_words_fit_into_a_notice() -> None:
         assert word in Renderer(folder("templates")).notice(asked).text
 
 
+@pytest.mark.parametrize("adapter", examples.ADDRESSES)
+def test_example_addresses_are_understood(adapter: str) -> None:
+    address = tomllib.loads(examples.ADDRESSES[adapter])
+    ADAPTERS[adapter](AgreementChannel("opioids.sandbox", adapter, address, "Sandbox Registry"), channels.deps())
+
+
 # --- the example adapter ------------------------------------------------------------------------------------------
 
 
@@ -247,18 +250,20 @@ async def api() -> AsyncIterator[tuple[str, list[tuple[str, str]], dict[str, int
     await runner.cleanup()
 
 
-def example_adapter(url: str, token: str | None = "t0ken") -> types.SimpleNamespace:
-    module = types.ModuleType("json_api")
-    exec(dict(EXAMPLES)["registries/json_api.py"], module.__dict__)
-    deps: Deps = channels.deps(secret={"api": token}.get, session=aiohttp.ClientSession)
+def example_adapter(url: str, token: str | None = "t0ken") -> RegistryAdapter:
     channel = AgreementChannel("opioids.sandbox", "json-api", {"url": url, "secret": "api"}, "Sandbox Registry")
-    adapter: types.SimpleNamespace = module.build(channel, deps)
-    return adapter
+    built: RegistryAdapter = examples.adapter().build(channel, channels.deps(secret={"api": token}.get))
+    return built
 
 
 def notice_to(url: str) -> RenderedNotice:
     plain = facts()
     return Renderer(folder("templates")).notice(replace(plain, recipient=replace(plain.recipient, address=url)))
+
+
+def test_the_page_on_adapters_is_read_at_one_sitting() -> None:
+    page = (ROOT / "docs/adding.md").read_text(encoding="utf-8").split("\n## An adapter\n")[1]
+    assert len(page.splitlines()) <= 75
 
 
 async def test_example_adapter_delivers(api: tuple[str, list[tuple[str, str]], dict[str, int]]) -> None:
@@ -293,7 +298,8 @@ async def test_example_adapter_refuses_another_address(
 
 async def test_example_adapter_says_what_is_missing() -> None:
     nobody = "http://127.0.0.1:9/notices"
-    assert [p.what for p in await example_adapter(nobody, token=None).check()] == ["the token is not set"]
+    with pytest.raises(Deferred, match="token"):
+        await example_adapter(nobody, token=None).send(notice_to(nobody), "key-1")
     assert len(await example_adapter(nobody).check()) == 1
     with pytest.raises(Deferred):
         await example_adapter(nobody).send(notice_to(nobody), "key-1")

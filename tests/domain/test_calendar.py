@@ -147,6 +147,7 @@ GOOD: dict[str, Any] = {
         ({"holidays": ["2026-12-25"]}, "holidays"),
         ({"holidays": [date(2026, 12, 25)] * 2}, "holidays"),
         ({"holidays": [date(2027, 1, 1)]}, "holidays"),
+        ({"holidays": [date(2026, 12, 26)]}, "holidays"),  # a Saturday
         ({"holiday": []}, "holiday"),
     ],
 )
@@ -161,3 +162,81 @@ def test_all_faults_of_a_calendar_come_at_once() -> None:
     calendar, faults = parse_calendar({})
     assert calendar is None
     assert {fault[0] for fault in faults} == set(GOOD)
+
+
+# --- every shipped year from the rules that make it ---------------------------------------------------------------
+
+
+def nth(year: int, month: int, weekday: int, n: int) -> date:
+    """The nth weekday (Monday 0) of a month; n = -1: its last."""
+    if n > 0:
+        first = date(year, month, 1)
+        return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (n - 1))
+    last = date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
+    return last - timedelta(days=(last.weekday() - weekday) % 7)
+
+
+def observed(day: date) -> date:
+    """5 U.S.C. 6103(b): Friday for a Saturday, Monday (Executive Order 11582) for a Sunday."""
+    return day + timedelta(days={5: -1, 6: 1}.get(day.weekday(), 0))
+
+
+def us_federal(year: int) -> set[date]:
+    """5 U.S.C. 6103(a). Inauguration Day, subsection (c), is for the area of the District of Columbia only."""
+    fixed = [date(year, 1, 1), date(year + 1, 1, 1), date(year, 7, 4), date(year, 11, 11), date(year, 12, 25)]
+    fixed += [date(year, 6, 19)] if year >= 2021 else []
+    moving = [nth(year, 1, 0, 3), nth(year, 2, 0, 3), nth(year, 5, 0, -1), nth(year, 9, 0, 1), nth(year, 10, 0, 2)]
+    return {day for day in [*map(observed, fixed), *moving, nth(year, 11, 3, 4)] if day.year == year}
+
+
+def easter(year: int) -> date:
+    """Anonymous Gregorian computus (Meeus, Astronomical Algorithms, ch. 8)."""
+    a, b, c = year % 19, year // 100, year % 100
+    d, e = divmod(b, 4)
+    g = (8 * b + 13) // 25
+    h = (19 * a + b - d - g + 15) % 30
+    i, k = divmod(c, 4)
+    m = (a + 11 * h) // 319
+    r = (32 + 2 * e + 2 * i - k - h + m) % 7
+    month = (h - m + r + 90) // 25
+    return date(year, month, (h - m + r + month + 19) % 32)
+
+
+def england_wales(year: int) -> set[date]:
+    """Banking and Financial Dealings Act 1971; a substitute is the next weekday that is not one already."""
+    found = {easter(year) - timedelta(days=2), easter(year) + timedelta(days=1)}
+    found |= {nth(year, 5, 0, 1), nth(year, 5, 0, -1), nth(year, 8, 0, -1)}
+    for day in (date(year, 1, 1), date(year, 12, 25), date(year, 12, 26)):
+        while day.weekday() >= 5 or day in found:
+            day += timedelta(days=1)
+        found.add(day)
+    return found
+
+
+# What was proclaimed for one year: (added, taken away).
+PROCLAIMED = {
+    2020: ({date(2020, 5, 8)}, {date(2020, 5, 4)}),
+    2022: ({date(2022, 6, 2), date(2022, 6, 3), date(2022, 9, 19)}, {date(2022, 5, 30)}),
+    2023: ({date(2023, 5, 8)}, set[date]()),
+}
+
+
+@pytest.mark.parametrize("year", range(2018, 2033))
+def test_every_shipped_year_follows_its_rules(year: int) -> None:
+    assert {day for day in US.holidays if day.year == year} == us_federal(year)
+    more, less = PROCLAIMED.get(year, (set(), set()))
+    assert {day for day in UK.holidays if day.year == year} == (england_wales(year) | more) - less
+
+
+# Thanksgiving and Veterans Day 2026, and the two clock changes, by hand.
+@pytest.mark.parametrize(
+    ("start", "n", "expected"),
+    [
+        ("2026-11-03", 15, "2026-11-26T05:00:00+00:00"),  # ends Wednesday the 25th: Veterans Day was off
+        ("2026-11-04", 15, "2026-11-28T05:00:00+00:00"),  # over Thanksgiving: Friday the 27th
+        ("2026-10-30", 1, "2026-11-03T05:00:00+00:00"),  # winter time began on Sunday the 1st
+        ("2026-10-29", 1, "2026-10-31T04:00:00+00:00"),  # still summer time
+    ],
+)
+def test_deadlines_over_holidays_and_clock_changes(start: str, n: int, expected: str) -> None:
+    assert US.deadline(date.fromisoformat(start), n).isoformat() == expected

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from notifier.domain import case as c
 from notifier.domain import events as e
-from notifier.domain.case import Case, CaseState, summarise
+from notifier.domain.case import Case, CaseState
 from notifier.domain.epp import Measure
-from notifier.domain.events import JobKind, Timer
-from notifier.domain.outcome import Verdict
+from notifier.domain.jobs import JobKind, Timer
+from notifier.domain.ladder import Rung
+from notifier.domain.outcome import Verdict, summarise
+from notifier.domain.rule import Recipient
 from notifier.domain.safety import Safety, Scope, Target
 from notifier.errors import Conflict, Forbidden
 
@@ -32,6 +34,9 @@ CONTRACT = {
     "withdrawn": set(),
     "superseded": set(),
 }
+
+
+ONE_HOST = Target("a.shop.example", Scope.HOST, "shop.example", "a.shop.example", None, "example", "a.shop.example")
 
 
 def a_case(state: CaseState = CaseState.IN_REVIEW, **changes: object) -> Case:
@@ -54,8 +59,12 @@ def a_case(state: CaseState = CaseState.IN_REVIEW, **changes: object) -> Case:
     return replace(case, **changes)  # type: ignore[arg-type]
 
 
-def approved(by: str = "reviewer", digest: str = "d1", shown: str = "d1") -> e.Approved:
-    return e.Approved(by, digest, shown, ("n1",), WINDOW)
+def approved(by: str = "reviewer", digest: str = "d1", shown: str = "d1", note: str = "compared it") -> e.Approved:
+    return e.Approved(by, digest, shown, ("n1",), WINDOW, note)
+
+
+def assessed(safety: Safety, target: Target | None = None, news: tuple[str, ...] = ()) -> e.Assessed:
+    return e.Assessed("a", safety, "measured", target, news)
 
 
 def judged(verdict: Verdict, *, final: bool = True, outcome: str | None = "registry_hold") -> e.Judged:
@@ -68,10 +77,19 @@ def test_the_table_is_the_contract() -> None:
 
 EVENTS: list[e.Event] = [
     e.ReportJoined("r", "other"),
+    e.ReportsArrived("0190-other", ("r",), ("e",), frozenset({"other"}), "reviewer", "same matter", merged=True),
+    e.ReportsArrived("0190-other", ("r",), ("e",), frozenset({"other"}), "reviewer", "belongs here"),
+    e.ReportsLeft("0190-other", ("r",), ("e",), frozenset({"submitter"}), "reviewer", "does not belong"),
+    e.MergedInto("0190-other", "TN-2026-000002", ("r",), ("e",), ("n1",), "reviewer", "same matter"),
+    e.UndoAsked("withdrawn"),
     e.EvidenceAdded(("e",), "other"),
     e.Evaluated(True, (), ()),
     e.Evaluated(False, ("rule",), ()),
-    e.TargetObserved("o", "epoch", False, {}),
+    e.TargetObserved("o", "D1-EX@2020-01-01T00:00:00+00:00", False, {}),
+    assessed(Safety.CLEAR),
+    assessed(Safety.SECOND_REVIEW),
+    assessed(Safety.REROUTE, ONE_HOST),
+    assessed(Safety.REFUSE, ONE_HOST),
     e.Assigned("somebody"),
     approved(),
     e.Rejected("reviewer", "no"),
@@ -87,9 +105,17 @@ EVENTS: list[e.Event] = [
     judged(Verdict.PENDING, final=False, outcome=None),
     e.ClockEnded("n1"),
     e.NoticeUndeliverable("n1", "550"),
+    e.SendingStopped(("n1",), "already down"),
+    e.Cured("o"),
     e.WatchEnded(),
     e.Withdrawn("reviewer", "wrong name"),
     e.EpochChanged("a", "b"),
+    e.AppealOpened("a", (NOW,)),
+    e.AppealClosed("a", "upheld"),
+    e.Overturned("a", "overturned", "wrong_name", cured=False, told=True, looks=(NOW,)),
+    e.Overturned("a", "partial", "cured", cured=True, told=False, looks=()),
+    e.Lapsed("a", told=True, looks=(NOW,)),
+    e.BackSeen("o"),
 ]
 
 
@@ -159,6 +185,62 @@ def test_second_review_takes_two_people_over_the_same_digest() -> None:
     assert (anew.state, anew.approvers) == (CaseState.IN_REVIEW, ("two",))
 
 
+@pytest.mark.parametrize("why", [{"safety": Safety.SECOND_REVIEW}, {"second_reasons": ("lawful elsewhere",)}])
+def test_where_two_must_agree_each_states_a_reason(why: dict[str, object]) -> None:
+    case = a_case(**why)
+    for note in ("", " \n\t"):
+        with pytest.raises(Conflict) as refused:
+            case.apply(approved(note=note), NOW)
+        assert refused.value.code == "reason_required"
+    first = case.apply(approved(by="one"), NOW).case
+    with pytest.raises(Conflict) as refused:
+        first.apply(approved(by="two", note=""), NOW)
+    assert refused.value.code == "reason_required"
+    assert a_case().apply(approved(note=""), NOW).case.state is CaseState.APPROVED
+
+
+def test_what_is_worse_than_what_was_approved_voids_the_approval() -> None:
+    case = a_case().apply(approved(), NOW).case
+    same = case.apply(assessed(Safety.CLEAR), NOW)
+    assert (same.case.state, same.case.approvers, same.stop_timers) == (CaseState.APPROVED, ("reviewer",), ())
+    step = case.apply(assessed(Safety.SECOND_REVIEW), NOW)
+    assert (step.case.state, step.case.approvers, step.case.review_reason) == (CaseState.IN_REVIEW, (), "safety")
+    assert JobKind.DISPATCH in step.stop_timers
+    assert step.fact.tag == "target.assessed"
+    assert (step.fact.detail["was"], step.fact.detail["safety"]) == ("clear", "second_review")
+
+
+def test_news_of_the_same_weight_void_an_approval_and_better_news_do_not() -> None:
+    two = a_case(safety=Safety.SECOND_REVIEW)
+    case = two.apply(approved(by="one"), NOW).case.apply(approved(by="two"), NOW).case
+    assert case.apply(assessed(Safety.SECOND_REVIEW), NOW).case.state is CaseState.APPROVED
+    assert case.apply(assessed(Safety.CLEAR), NOW).case.state is CaseState.APPROVED
+    assert case.apply(assessed(Safety.SECOND_REVIEW, news=("host_names",)), NOW).case.state is CaseState.IN_REVIEW
+    half = two.apply(approved(by="one"), NOW).case
+    assert half.apply(assessed(Safety.SECOND_REVIEW, news=("host_names",)), NOW).case.approvers == ()
+    assert half.apply(assessed(Safety.SECOND_REVIEW), NOW).case.approvers == ("one",)
+
+
+def test_a_rerouted_case_is_about_one_host_and_has_nobody_to_ask_by_agreement() -> None:
+    step = a_case().apply(assessed(Safety.REROUTE, ONE_HOST), NOW)
+    case = step.case
+    assert (case.target, case.agreement, case.safety) == (ONE_HOST, None, Safety.REROUTE)
+    assert case.step is Recipient.HOST
+    assert case.can_ask, "its host may still be asked"
+    assert (step.fact.detail["target"], step.fact.detail["scope"]) == ("a.shop.example", "host")
+    with pytest.raises(Conflict):  # a reroute of a whole name would leave a registry step
+        a_case().apply(assessed(Safety.REROUTE), NOW)
+    with pytest.raises(Conflict):  # asking for more needs a person
+        case.apply(assessed(Safety.CLEAR, a_case().target), NOW)
+    assert case.apply(assessed(Safety.REROUTE), NOW).case.target == ONE_HOST
+
+
+@pytest.mark.parametrize("state", ["notified", "resolved", "closed", "withdrawn"])
+def test_what_has_left_is_not_assessed_any_more(state: str) -> None:
+    with pytest.raises(Conflict):
+        a_case(CaseState(state)).apply(assessed(Safety.REROUTE, ONE_HOST), NOW)
+
+
 def test_an_approver_who_becomes_a_party_voids_the_approval() -> None:
     case = a_case().apply(approved(by="reviewer"), NOW).case
     step = case.apply(e.ReportJoined("r2", "reviewer"), NOW)
@@ -176,7 +258,23 @@ def test_evidence_after_approval_voids_it() -> None:
 @pytest.mark.parametrize("event", [e.Withdrawn("r", "error"), e.EpochChanged("a", "b")])
 @pytest.mark.parametrize("state", ["received", "needs_evidence", "in_review", "approved", "notified", "resolved"])
 def test_withdrawal_and_epoch_change_stop_every_timer(event: e.Event, state: str) -> None:
-    assert set(a_case(CaseState(state)).apply(event, NOW).stop_timers) == set(JobKind)
+    assert set(a_case(CaseState(state)).apply(event, NOW).stop_timers) == set(JobKind) - {
+        JobKind.RELEASE,
+        JobKind.STAMP,
+        JobKind.TASK_OVERDUE,  # whoever has a notice in hand still owes word of it
+        JobKind.POLL,  # each question sees for itself whether it is still one
+        JobKind.UNDO_CLOCK,  # an undo is owed in every state
+        JobKind.APPEAL_DUE,  # an answer to whoever appealed is owed whatever became of the case
+        JobKind.LOOK_BACK,
+    }
+
+
+def test_an_undo_of_what_never_left_is_needless_and_of_nothing_else() -> None:
+    withdrawn = a_case(CaseState.NOTIFIED).apply(e.Withdrawn("r", "error", told=True), NOW).case
+    step = withdrawn.apply(e.UndoNeedless("n1"), NOW)
+    assert (withdrawn.undo, step.case.undo, step.case.state) == ("requested", "none", CaseState.WITHDRAWN)
+    with pytest.raises(Conflict):
+        step.case.apply(e.UndoNeedless("n1"), NOW)
 
 
 def test_a_decline_is_an_end_and_no_error() -> None:
@@ -197,7 +295,7 @@ def test_a_claim_alone_resolves_nothing() -> None:
 
 def test_needs_info_stops_the_recipients_clock() -> None:
     step = a_case(CaseState.NOTIFIED).apply(e.Answered("n1", "needs_info"), NOW)
-    assert step.stop_timers == (JobKind.CLOCK_ENDED,)
+    assert {JobKind.CLOCK_ENDED, JobKind.REMIND} <= set(step.stop_timers)
 
 
 def test_relapse_reopens_and_keeps_the_outcome() -> None:
@@ -231,3 +329,167 @@ def test_no_standing_claim() -> None:
 def test_what_nobody_could_see_has_no_outcome(verdict: Verdict, outcome: str | None) -> None:
     case = a_case(CaseState.NOTIFIED).apply(judged(verdict, outcome=None), NOW).case
     assert (case.state, case.observed, case.outcome) == (CaseState.RESOLVED, str(verdict), outcome)
+
+
+MERGED = e.MergedInto("0190-other", "TN-2026-000002", ("r",), ("e",), ("n1",), "reviewer", "same matter")
+
+
+def test_a_merged_case_ends_as_a_duplicate_and_still_hears_who_was_asked() -> None:
+    step = a_case(CaseState.NOTIFIED).apply(MERGED, NOW)
+    merged = step.case
+    assert (merged.state, merged.outcome, merged.merged_into) == (CaseState.SUPERSEDED, "duplicate", "0190-other")
+    assert JobKind.OBSERVE not in step.stop_timers
+    assert {JobKind.DISPATCH, JobKind.CLOCK_ENDED} <= set(step.stop_timers)
+    answered = merged.apply(e.Answered("n1", "action_claimed", "claim", None, NOW, NOW), NOW).case
+    assert (answered.state, answered.response) == (CaseState.SUPERSEDED, "action_claimed")
+    undone = merged.apply(e.UndoAsked("withdrawn"), NOW).case
+    assert undone.undo == "requested"
+    with pytest.raises(Conflict):
+        undone.apply(e.UndoAsked("withdrawn"), NOW)
+    with pytest.raises(Conflict):
+        a_case(CaseState.SUPERSEDED).apply(e.Answered("n1", "acknowledged"), NOW)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        e.ReportsArrived("0190-other", ("r",), (), frozenset({"reviewer"}), "rolf", "same matter", merged=True),
+        e.ReportsLeft("0190-other", ("r",), (), frozenset({"reviewer"}), "rolf", "does not belong"),
+    ],
+)
+def test_reports_that_come_or_go_void_what_was_approved(event: e.Event) -> None:
+    approved_case = a_case(CaseState.APPROVED, approvers=("reviewer",), approved_digest="d1")
+    step = approved_case.apply(event, NOW)
+    assert (step.case.state, step.case.approvers, step.case.approved_digest) == (CaseState.IN_REVIEW, (), None)
+    assert JobKind.DISPATCH in step.stop_timers
+    assert "reviewer" in step.case.involved, "who is a party now may not approve"
+    first = a_case(safety=Safety.SECOND_REVIEW, approvers=("one",), approved_digest="d1")
+    assert first.apply(event, NOW).case.approvers == ()
+
+
+def test_who_left_with_their_report_is_no_party_any_more() -> None:
+    left = e.ReportsLeft("0190-other", ("r",), (), frozenset({"tim"}), "rolf", "does not belong")
+    assert a_case(involved=frozenset({"submitter", "tim"})).apply(left, NOW).case.involved == {"tim"}
+
+
+def test_an_embargoed_case_is_never_dispatched() -> None:
+    with pytest.raises(Conflict):
+        a_case(CaseState.APPROVED, embargo=True).apply(e.Dispatched("o", ("n1",), NOW), NOW)
+
+
+# --- appeals ------------------------------------------------------------------------------------------------------
+
+RUNG = Rung(Recipient.REGISTRY, "piracy.radix", Measure.HOLD)
+OVERTURNED = e.Overturned("a", "overturned", "wrong_name", cured=False, told=True, looks=(NOW,))
+
+
+def appealed(state: CaseState, **changes: object) -> Case:
+    return a_case(state, **changes).apply(e.AppealOpened("a", (NOW, NOW + WINDOW)), NOW).case
+
+
+def test_while_an_appeal_is_heard_nothing_more_is_asked_for() -> None:
+    step = a_case(CaseState.NOTIFIED).apply(e.AppealOpened("a", (NOW, NOW + WINDOW)), NOW)
+    assert step.timers == (Timer(JobKind.APPEAL_DUE, "a", NOW), Timer(JobKind.APPEAL_DUE, "a", NOW + WINDOW))
+    assert JobKind.REMIND in step.stop_timers
+    for state, event in (
+        (CaseState.NOTIFIED, e.Escalated("n1", "silence", RUNG)),
+        (CaseState.IN_REVIEW, approved()),
+        (CaseState.APPROVED, e.Dispatched("o", ("n1",), NOW)),
+    ):
+        with pytest.raises(Conflict, match="appeal"):
+            appealed(state).apply(event, NOW)
+    heard = appealed(CaseState.NOTIFIED).apply(e.Answered("n1", "acknowledged"), NOW).case
+    assert heard.response == "acknowledged", "an answer still counts"
+    with pytest.raises(Conflict):
+        appealed(CaseState.NOTIFIED).apply(e.AppealOpened("b", ()), NOW)
+
+
+def test_what_stood_still_goes_on_when_the_decision_stands() -> None:
+    waiting = appealed(CaseState.NOTIFIED).apply(e.AppealClosed("a", "upheld"), NOW)
+    assert waiting.timers == (Timer(JobKind.CLOCK_ENDED, "0190-case", NOW),)
+    leaving = appealed(CaseState.APPROVED).apply(e.AppealClosed("a", "upheld"), NOW)
+    assert [job.kind for job in leaving.jobs] == [JobKind.DISPATCH]
+    assert not leaving.case.appeal_open
+
+
+@pytest.mark.parametrize("state", ["in_review", "approved", "notified", "resolved"])
+def test_an_overturn_ends_an_open_case_and_asks_for_everything_back(state: str) -> None:
+    step = appealed(CaseState(state), outcome="registry_hold", outcome_actor="registry").apply(OVERTURNED, NOW)
+    case = step.case
+    assert (case.state, case.undo, case.aftermath, case.appeal_open) == (
+        CaseState.WITHDRAWN,
+        "requested",
+        "lifted_wrong",
+        False,
+    )
+    assert (case.outcome, case.outcome_actor) == ("registry_hold", "registry"), "the first outcome is never overwritten"
+    assert Timer(JobKind.LOOK_BACK, "0190-case", NOW) in step.timers
+    assert JobKind.LOOK_BACK not in step.stop_timers
+
+
+@pytest.mark.parametrize("state", ["closed", "withdrawn", "superseded", "rejected"])
+def test_an_overturn_of_an_ended_case_leaves_it_ended(state: str) -> None:
+    case = appealed(CaseState(state)).apply(OVERTURNED, NOW).case
+    assert (case.state, case.undo, case.aftermath) == (CaseState(state), "requested", "lifted_wrong")
+    if state != "rejected":
+        assert case.hears or state == "superseded"
+
+
+def test_a_cure_and_a_lapse_are_no_mistakes_of_the_report() -> None:
+    cured = e.Overturned("a", "overturned", "cured", cured=True, told=True, looks=())
+    assert appealed(CaseState.RESOLVED).apply(cured, NOW).case.aftermath == "lifted_cured"
+    lapsed = appealed(CaseState.RESOLVED).apply(e.Lapsed("a", told=True, looks=()), NOW).case
+    assert (lapsed.aftermath, lapsed.undo, lapsed.appeal_open) == ("lifted_lapsed", "requested", True)
+    assert lapsed.apply(OVERTURNED, NOW).case.aftermath == "lifted_wrong", "a late decision still says what it was"
+
+
+def test_a_name_is_back_once_and_only_where_it_was_asked_for() -> None:
+    lifted = appealed(CaseState.RESOLVED).apply(OVERTURNED, NOW).case
+    back = lifted.apply(e.BackSeen("o"), NOW).case
+    assert back.undo == "verified"
+    for case in (back, a_case(CaseState.RESOLVED)):
+        with pytest.raises(Conflict):
+            case.apply(e.BackSeen("o"), NOW)
+
+
+# --- rules and what must be weighed -------------------------------------------------------------------------------
+
+
+def evaluated(*reasons: str, sufficient: bool = True, rules: str = "d") -> e.Evaluated:
+    return e.Evaluated(sufficient, (), (), reasons, rules)
+
+
+def test_what_must_be_weighed_asks_for_two_people() -> None:
+    case = a_case().apply(evaluated("a court found it lawful"), NOW).case
+    assert (case.approvals_needed, case.second_reasons) == (2, ("a court found it lawful",))
+    first = case.apply(approved("r1"), NOW).case
+    assert first.state is CaseState.IN_REVIEW
+    assert first.apply(approved("r2"), NOW).case.state is CaseState.APPROVED
+
+
+@pytest.mark.parametrize("news", [evaluated("a", "b"), evaluated("a", rules="e")], ids=["a new reason", "other rules"])
+def test_a_first_approval_does_not_outlive_what_it_had_not_seen(news: e.Evaluated) -> None:
+    case = a_case().apply(evaluated("a"), NOW).case.apply(approved("r1"), NOW).case
+    assert case.approvers == ("r1",)
+    assert case.apply(evaluated("a"), NOW).case.approvers == ("r1",)
+    again = case.apply(news, NOW).case
+    assert (again.state, again.approvers, again.approved_digest) == (CaseState.IN_REVIEW, (), None)
+
+
+@pytest.mark.parametrize("state", [CaseState.RECEIVED, CaseState.NEEDS_EVIDENCE, CaseState.IN_REVIEW])
+def test_an_evaluation_says_under_which_rules(state: CaseState) -> None:
+    step = a_case(state).apply(evaluated(rules="e"), NOW)
+    assert step.fact.detail["program_digest"] == step.case.program_digest == "e"
+    assert step.case.apply(approved(), NOW).fact.detail["program_digest"] == "e"
+    assert step.case.apply(e.Rejected("r", "no"), NOW).fact.detail["program_digest"] == "e"
+
+
+def test_an_approved_case_keeps_the_rules_it_was_approved_under() -> None:
+    case = a_case().apply(approved(), NOW).case
+    assert case.apply(evaluated("a", rules="e"), NOW).case.program_digest == "d"
+
+
+def test_no_entry_tells_the_words_of_what_is_weighed() -> None:
+    step = a_case().apply(evaluated("a court found it lawful"), NOW)
+    assert "lawful" not in str(step.fact.detail)
+    assert step.fact.detail["to_weigh"] == 1

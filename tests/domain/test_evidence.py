@@ -95,6 +95,18 @@ ITEMS: dict[str, dict[str, Any]] = {
         "provisions": ["17 U.S.C. 502"],
         "orders": "Hold the name.",
     },
+    "letter_cited": {"kind": "letter_cited", "reference": "MARCS-CMS 634444"},
+    "lawful_use": {"kind": "lawful_use", "ground": "promotional_supply", "summary": "The label sent the song."},
+    "stream_match": {
+        "kind": "stream_match",
+        "url": "https://evil.example/live",
+        "event": "final-2026",
+        "feed": "feed-1",
+        "method": "perceptual hash",
+        "vantage": "residential-es",
+        "points": [{"stream_at": AT, "feed_at": AT, "similarity": 97}],
+        "sha256": SHA,
+    },
     "case_law": {
         "kind": "case_law",
         "court": "Court",
@@ -238,6 +250,13 @@ def test_the_same_instant_has_one_digest_whatever_its_offset(moment: datetime, m
     one = parse_evidence({**ITEMS["capture"], "captured_at": utc.isoformat()})
     two = parse_evidence({**ITEMS["capture"], "captured_at": local.isoformat()})
     assert digest(one) == digest(two)
+
+
+@pytest.mark.parametrize("at", ["1990-01-01T00:00:00+23:59", "2100-12-31T23:59:59-23:59"])
+def test_a_time_outside_the_years_in_utc_is_refused(at: str) -> None:
+    """It is stored in UTC, and what was taken must be readable again."""
+    with pytest.raises(ValueError, match="1990 to 2100"):
+        parse_evidence({**ITEMS["capture"], "captured_at": at})
 
 
 def test_a_digest_is_the_hash_of_the_canonical_form() -> None:

@@ -23,6 +23,7 @@ from notifier.domain.outcome import (
     Verdict,
     judge,
 )
+from notifier.domain.panel import Heard, Panel
 from notifier.errors import Invalid
 
 T0 = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -119,11 +120,11 @@ TABLE: dict[Measure, list[Row]] = {
         cell("lock seen once", twice(rdap(*LOCKED), UP)[:1], "pending"),
         cell("lock with one prohibition missing", twice(rdap(*LOCKED[:2]), UP), "partial partial_lock registry"),
         cell("lock not there yet", twice(ACTIVE, UP), "pending"),
-        cell("lock never there", late(ACTIVE, UP), "contradicted claimed_not_done none"),
+        cell("lock never there", late(ACTIVE, UP), "contradicted claimed_not_done none !claim_contradicted"),
         cell(
             "client prohibitions are no registry lock",
             late(rdap("client transfer prohibited", "client update prohibited", "client delete prohibited"), UP),
-            "contradicted claimed_not_done none",
+            "contradicted claimed_not_done none !claim_contradicted",
         ),
         cell("lock there before", twice(rdap(*LOCKED), UP), "unverifiable already_locked none", baseline=LOCK_BASE),
         cell(
@@ -135,7 +136,7 @@ TABLE: dict[Measure, list[Row]] = {
         cell(
             "two of three before and nothing gained",
             late(rdap(*LOCKED[:2]), UP),
-            "contradicted claimed_not_done none",
+            "contradicted claimed_not_done none !claim_contradicted",
             baseline=look(T0, rdap(*LOCKED[:2]), UP),
         ),
         cell(
@@ -200,16 +201,18 @@ TABLE: dict[Measure, list[Row]] = {
         cell(
             "hold in RDAP, delegated, late",
             late(rdap(*GUARDED_HOLD), UP),
-            "contradicted claimed_not_done none !inconsistent",
+            "contradicted claimed_not_done none !claim_contradicted !inconsistent",
         ),
         cell(
             "held and kept in the zone",
             late(rdap("clientHold", "serverManualInzone"), UP),
-            "contradicted claimed_not_done none !contradictory_statuses !inconsistent",
+            "contradicted claimed_not_done none !claim_contradicted !contradictory_statuses !inconsistent",
         ),
         cell("nothing done, early", twice(ACTIVE, UP), "pending"),
-        cell("nothing done, late", late(ACTIVE, UP), "contradicted claimed_not_done none"),
-        cell("delegated late, RDAP silent", late(RDAP_MUTE, UP), "contradicted claimed_not_done none"),
+        cell("nothing done, late", late(ACTIVE, UP), "contradicted claimed_not_done none !claim_contradicted"),
+        cell(
+            "delegated late, RDAP silent", late(RDAP_MUTE, UP), "contradicted claimed_not_done none !claim_contradicted"
+        ),
         cell("NXDOMAIN without hold, early", twice(ACTIVE, DOWN), "pending"),
         cell("NXDOMAIN without hold, late", late(ACTIVE, DOWN), "unverifiable"),
         cell("name servers removed", late(rdap("inactive"), DOWN), "unverifiable"),
@@ -240,7 +243,7 @@ TABLE: dict[Measure, list[Row]] = {
         cell(
             "no RDAP, delegated late",
             late(NO_RDAP, UP),
-            "contradicted claimed_not_done none",
+            "contradicted claimed_not_done none !claim_contradicted",
             baseline=look(T0, NO_RDAP, UP),
         ),
         cell(
@@ -274,8 +277,8 @@ TABLE: dict[Measure, list[Row]] = {
         ),
         cell("purged", twice(NOT_FOUND, DOWN), "verified registry_delete registry"),
         cell("deleted once", twice(rdap("redemption period"), DOWN)[:1], "pending"),
-        cell("404 and delegated late", late(NOT_FOUND, UP), "contradicted claimed_not_done none"),
-        cell("active and delegated late", late(ACTIVE, UP), "contradicted claimed_not_done none"),
+        cell("404 and delegated late", late(NOT_FOUND, UP), "contradicted claimed_not_done none !claim_contradicted"),
+        cell("active and delegated late", late(ACTIVE, UP), "contradicted claimed_not_done none !claim_contradicted"),
         cell(
             "delete, glue left",
             twice(rdap("redemption period"), GLUE),
@@ -285,7 +288,7 @@ TABLE: dict[Measure, list[Row]] = {
         cell(
             "held before, never deleted",
             late(rdap(*GUARDED_HOLD), DOWN),
-            "contradicted claimed_not_done none",
+            "contradicted claimed_not_done none !claim_contradicted",
             baseline=HELD_BASE,
         ),
         cell(
@@ -320,7 +323,7 @@ TABLE: dict[Measure, list[Row]] = {
         cell(
             "cured by the registrant", twice(ACTIVE, UP, GONE), "verified registrant_cured registrant", by="registrant"
         ),
-        cell("still served late", late(ACTIVE, UP, SERVED), "contradicted claimed_not_done none"),
+        cell("still served late", late(ACTIVE, UP, SERVED), "contradicted claimed_not_done none !claim_contradicted"),
         cell("pages cannot be judged", late(ACTIVE, UP, CONTENT_MUTE), "pending"),
         cell("pages not asked for", late(ACTIVE, UP), "pending"),
         cell("pages gone, DNS silent", late(ACTIVE, MUTE, GONE), "pending"),
@@ -339,8 +342,8 @@ TABLE: dict[Measure, list[Row]] = {
             "partial registrar_ns_change registrar !nameservers_changed",
             by="registrar",
         ),
-        cell("name servers unchanged", late(ACTIVE, UP), "contradicted claimed_not_done none"),
-        cell("out of the DNS, not redirected", late(rdap("server hold"), DOWN), "unverifiable"),
+        cell("name servers unchanged", late(ACTIVE, UP), "contradicted claimed_not_done none !claim_contradicted"),
+        cell("out of the DNS, not redirected", late(rdap("server hold"), DOWN), "unverifiable - - !name_suspended"),
     ],
     Measure.RESTORE: [
         cell("hold lifted", twice(ACTIVE, UP), "verified - registry", baseline=HELD_BASE),
@@ -355,26 +358,26 @@ TABLE: dict[Measure, list[Row]] = {
         cell(
             "still out of the DNS",
             late(rdap(*GUARDED_HOLD), DOWN),
-            "contradicted claimed_not_done none",
+            "contradicted claimed_not_done none !claim_contradicted",
             baseline=HELD_BASE,
         ),
         cell(
             "lifted in RDAP, not in the DNS",
             late(ACTIVE, DOWN),
-            "contradicted claimed_not_done none",
+            "contradicted claimed_not_done none !claim_contradicted",
             baseline=HELD_BASE,
         ),
         cell(
             "delegated, hold still in RDAP",
             late(rdap("server hold"), UP),
-            "contradicted claimed_not_done none !inconsistent",
+            "contradicted claimed_not_done none !claim_contradicted !inconsistent",
             baseline=HELD_BASE,
         ),
         cell("lock lifted", twice(ACTIVE, UP), "verified - registry", baseline=LOCK_BASE),
         cell(
             "lock half lifted",
             late(rdap(LOCKED[0]), UP),
-            "contradicted claimed_not_done none !inconsistent",
+            "contradicted claimed_not_done none !claim_contradicted !inconsistent",
             baseline=LOCK_BASE,
         ),
         cell(
@@ -574,9 +577,14 @@ delegations = st.builds(
     answer=st.sampled_from(["delegated", "absent", "residual", "inconclusive"]),
     nameservers=st.lists(texts, max_size=3).map(tuple),
     probes=st.lists(st.builds(Probe, texts, texts, texts, texts), max_size=3).map(tuple),
+    negative_ttl=st.none() | st.integers(0, 2**31 - 1),
+)
+panels = st.none() | st.builds(
+    Panel,
+    st.lists(st.builds(Heard, texts, st.sampled_from(["served", "denied", "timeout"]), texts), max_size=4).map(tuple),
 )
 contents = st.none() | st.builds(Content, answer=st.sampled_from(["served", "gone", "inconclusive"]), detail=texts)
-any_look = st.builds(Look, at=times, registration=registrations, delegation=delegations, content=contents)
+any_look = st.builds(Look, at=times, registration=registrations, delegation=delegations, content=contents, panel=panels)
 
 
 @given(any_look)

@@ -1,265 +1,73 @@
-"""Every rule with a passing, a failing and an unknown row; the shipped programs; domain scenarios 5, 6 and 28."""
+"""Rules of the programs for piracy, opioids and pharmacies, each with rows on both sides; scenarios 5, 6 and 28."""
 
-import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from notifier.domain import policy
-from notifier.domain.calendar import Calendar, parse_calendar
-from notifier.domain.evidence import parse_evidence
-from notifier.domain.policy import CHECKS, CaseFacts, FindingResult, Submission, Supplied, Verdict
-from notifier.domain.program import Program, parse_program
-from notifier.domain.report import ReportIn
-from notifier.domain.rules import RULES, Recipient
+from notifier.domain import policy, sampling
+from notifier.domain.policy import FindingResult
+from notifier.domain.rules import Recipient
 from notifier.domain.safety import Safety, Scope
-from notifier.resources import folder
+from tests.domain.drafts import (
+    CALENDARS,
+    FAIL,
+    NOW,
+    PASS,
+    PROGRAMS,
+    TARGET,
+    UNKNOWN,
+    WORKS,
+    Change,
+    Draft,
+    Json,
+    adds,
+    ago,
+    both,
+    capture,
+    changes,
+    check_row,
+    contact,
+    drops,
+    finding,
+    good,
+    judge,
+    letter,
+    licence,
+    offer,
+    result,
+    sample,
+    sets,
+    states,
+    swaps,
+)
 
-NOW = datetime(2026, 7, 20, 12, 0, tzinfo=UTC)
-TARGET = "evil.example"
-PASS, FAIL, UNKNOWN = FindingResult.PASS, FindingResult.FAIL, FindingResult.UNKNOWN
-Json = dict[str, Any]
+
+def unnamed(sampled: Json) -> Json:
+    """The sample without the works found on its pages."""
+    return {**sampled, "items": [{k: v for k, v in item.items() if k != "work"} for item in sampled["items"]]}
 
 
-def load_program(program_id: str) -> Program:
-    text = (folder("config") / "programs" / f"{program_id}.toml").read_text()
-    program, faults = parse_program(tomllib.loads(text), "0" * 64)
-    assert program is not None, faults
-    return program
+def drawn(seed: str) -> Json:
+    """A sample with the list it was drawn from: 24 of 100 pages."""
+    pages = [f"https://{TARGET}/watch/{i}" for i in range(100)]
+    made = sampling.draw(seed, pages, 24)
+    items = [{"url": url, "label": "infringing", "second_label": "infringing", "work": "Film 0"} for url in made.items]
+    told = {"population": made.population, "population_sha256": made.population_sha256, "pages": pages}
+    return {**sample(), "seed": seed, "items": items, **told}
 
 
-def load_calendar(calendar_id: str) -> Calendar:
-    calendar, faults = parse_calendar(
-        tomllib.loads((folder("config") / "calendars" / f"{calendar_id}.toml").read_text())
-    )
-    assert calendar is not None, faults
-    return calendar
-
-
-PROGRAMS = {name: load_program(name) for name in ("piracy", "opioids", "pharmacy")}
-CALENDARS = {name: load_calendar(name) for name in ("us-federal", "england-wales", "utc-weekdays")}
-
-
-def ago(**span: float) -> str:
-    return (NOW - timedelta(**span)).isoformat()
-
-
-def capture(path: str = "/", **changes: Any) -> Json:
-    url = path if path.startswith("http") else f"https://www.{TARGET}{path}"
+def purchase(**changes: Any) -> Json:
     return {
-        "kind": "capture",
-        "url": url,
-        "captured_at": ago(hours=5),
-        "vantage": "residential-us",
-        "sha256": "a" * 64,
-        "finding": "infringing",
+        "kind": "test_purchase",
+        "url": f"https://{TARGET}/checkout",
+        "ordered_at": ago(hours=4),
+        "product": "tramadol",
+        "paid": False,
+        "result": "reached_payment",
         **changes,
     }
-
-
-def sample(pages: int = 24, infringing: int = 23, **changes: Any) -> Json:
-    def page(i: int) -> Json:
-        label = "infringing" if i < infringing else "lawful"
-        return {"url": f"https://{TARGET}/watch/{i}", "label": label, "second_label": label}
-
-    items = [page(i) for i in range(pages)]
-    return {"kind": "sample", "seed": "7", "method": "random", "population": 900, "items": items, **changes}
-
-
-def contact(party: str, **changes: Any) -> Json:
-    return {
-        "kind": "prior_contact",
-        "party": party,
-        "address": f"abuse@{party}.example",
-        "contacted_at": ago(days=6),
-        "response": "none",
-        "summary": "Asked to act; nothing came back.",
-        **changes,
-    }
-
-
-def rights(holder: str, *works: str, **changes: Any) -> Json:
-    return {
-        "kind": "rights_statement",
-        "right_holder": holder,
-        "works": list(works),
-        "authorised_by": "General counsel",
-        **changes,
-    }
-
-
-def letter(**changes: Any) -> Json:
-    """15 working days after Monday 15 June 2026, over 19 June and 3 July: the last is Wednesday 8 July."""
-    return {
-        "kind": "warning_letter",
-        "reference": "MARCS-CMS 634444",
-        "issued_on": "2026-06-15",
-        "recipient": "Tramadol network",
-        "domains": [TARGET, "other.example"],
-        "response_due": {"working_days": 15, "calendar": "us-federal"},
-        "statutes": ["21 U.S.C. 331(a)", "21 U.S.C. 355(a)"],
-        "products": [
-            {"name": "Ultrum", "active_ingredient": "Tramadol", "drug_class": "opioid", "violation": "unapproved"}
-        ],
-        "response": "none",
-        "assessed_by": "Compliance officer",
-        "assessed_at": "2026-07-10T15:00:00Z",
-        **changes,
-    }
-
-
-def offer(vantage: str, **changes: Any) -> Json:
-    shows = ["us_shipping", "no_prescription_control"]
-    return capture("/cart", vantage=vantage, offers="tramadol", shows=shows, **changes)
-
-
-def licence(result: str = "unlicensed", **changes: Any) -> Json:
-    return {
-        "kind": "licence_check",
-        "source": "Ohio Board of Pharmacy",
-        "checked_at": ago(days=2),
-        "result": result,
-        "jurisdiction": "US-OH",
-        **changes,
-    }
-
-
-STATEMENTS: Json = {
-    "good_faith": True,
-    "accuracy": True,
-    "human_review": {"reviewer": "A. Reviewer", "at": ago(days=1)},
-    "laws": [{"law": "17 U.S.C. 501", "why": "Streams whole films without a licence."}],
-    "nexus": "The operator uploads the films and sells the advertising.",
-    "licensed_check": "No licence is on file with any of the members named.",
-    "judgments": "No judgment about this site is known.",
-    "exceptions_check": "No telehealth or in-person exception applies in Ohio.",
-    "justification": "Host and registrar were asked and did nothing.",
-    "jurisdiction": "US",
-    "compromise_check": {"result": "not_compromised", "why": "The whole site is a shop since its registration."},
-}
-WORKS = [
-    {"title": f"Film {i}", "kind": "film", "right_holder": holder}
-    for i, holder in enumerate(["Studio A", "Studio B", "Studio C"])
-]
-CONTACTS = [contact("operator"), contact("host"), contact("registrar")]
-EVIDENCE: dict[str, list[Json]] = {
-    "piracy": [
-        *CONTACTS,
-        *(capture(f"/watch/{i}") for i in range(5)),
-        sample(),
-        *(rights(f"Studio {letter_}", f"Film {i}") for i, letter_ in enumerate("ABC")),
-    ],
-    "opioids": [*CONTACTS, letter(), offer("residential-us"), offer("mobile-us")],
-    "pharmacy": [*CONTACTS, capture("/buy", limb="no_valid_prescription"), licence()],
-}
-
-
-@dataclass
-class Draft:
-    """Sufficient facts, to be changed by one row of a table."""
-
-    evidence: list[Json]
-    statements: Json = field(default_factory=lambda: dict(STATEMENTS))
-    works: list[Json] = field(default_factory=lambda: [dict(work) for work in WORKS])
-    summary: str = "The whole site streams films and series that the named studios never licensed to anybody."
-    scope: Scope = Scope.DOMAIN
-    safety: Safety | None = Safety.CLEAR
-    registered: bool | None = True
-    already_down: bool | None = False
-    step: Recipient = Recipient.REGISTRY
-    reports: bool = True
-
-    def state(self, **changes: Any) -> None:
-        """Sets statements; None removes one."""
-        self.statements = {k: v for k, v in {**self.statements, **changes}.items() if v is not None}
-
-    def drop(self, *kinds: str) -> None:
-        self.evidence = [item for item in self.evidence if item["kind"] not in kinds]
-
-    def change(self, kind: str, **changes: Any) -> None:
-        self.evidence = [{**item, **changes} if item["kind"] == kind else item for item in self.evidence]
-
-    def swap(self, kind: str, *items: Json) -> None:
-        self.drop(kind)
-        self.evidence += items
-
-    def facts(self) -> CaseFacts:
-        report = ReportIn.model_validate(
-            {
-                "program": "p",
-                "domain": TARGET,
-                "summary": self.summary,
-                "works": self.works,
-                "statements": self.statements,
-            }
-        )
-        return CaseFacts(
-            target=TARGET,
-            scope=self.scope,
-            safety=self.safety,
-            reports=(Submission("r1", "ann", report),) if self.reports else (),
-            evidence=tuple(Supplied(f"e{i}", "ann", parse_evidence(e)) for i, e in enumerate(self.evidence)),
-            step=self.step,
-            registered=self.registered,
-            already_down=self.already_down,
-        )
-
-
-def good(program: str) -> Draft:
-    return Draft(list(EVIDENCE[program]))
-
-
-def judge(program: str, draft: Draft, now: datetime = NOW) -> Verdict:
-    return policy.evaluate(PROGRAMS[program], draft.facts(), now, CALENDARS)
-
-
-def result(verdict: Verdict, rule: str) -> FindingResult:
-    return next(finding.result for finding in verdict.findings if finding.rule == rule)
-
-
-Change = Callable[[Draft], None]
-
-
-def sets(**values: Any) -> Change:
-    def change(draft: Draft) -> None:
-        for name, value in values.items():
-            assert hasattr(draft, name)
-            setattr(draft, name, value)
-
-    return change
-
-
-def states(**values: Any) -> Change:
-    return lambda draft: draft.state(**values)
-
-
-def drops(*kinds: str) -> Change:
-    return lambda draft: draft.drop(*kinds)
-
-
-def changes(kind: str, **values: Any) -> Change:
-    return lambda draft: draft.change(kind, **values)
-
-
-def swaps(kind: str, *items: Json) -> Change:
-    return lambda draft: draft.swap(kind, *items)
-
-
-def adds(*items: Json) -> Change:
-    return lambda draft: draft.evidence.extend(items)
-
-
-def both(*parts: Change) -> Change:
-    def change(draft: Draft) -> None:
-        for part in parts:
-            part(draft)
-
-    return change
 
 
 UNLISTED = {"domains": ["third.example"]}
@@ -283,6 +91,13 @@ ROWS: list[tuple[str, str, str, Change, FindingResult]] = [
         FAIL,
     ),
     ("opioids", "not-compromised", "a capture shows it", adds(capture(shows=["compromised"])), FAIL),
+    (
+        "opioids",
+        "not-compromised",
+        "our own capture shows it",
+        adds({**capture(shows=["compromised"]), "by": "daemon"}),
+        FAIL,
+    ),
     ("opioids", "not-compromised", "unsure", states(compromise_check={"result": "unsure", "why": "x"}), UNKNOWN),
     ("opioids", "not-compromised", "silent", states(compromise_check=None), UNKNOWN),
     # The submitter's word.
@@ -308,6 +123,7 @@ ROWS: list[tuple[str, str, str, Change, FindingResult]] = [
         FAIL,
     ),
     ("piracy", "human-review", "tomorrow", states(human_review={"reviewer": "B", "at": ago(days=-1)}), FAIL),
+    ("piracy", "human-review", "before the registration", sets(registered_at=NOW - timedelta(hours=3)), FAIL),
     ("piracy", "human-review", "silent", states(human_review=None), UNKNOWN),
     ("piracy", "laws", "no why", states(laws=[{"law": "17 U.S.C. 501", "why": "stolen"}]), FAIL),
     ("piracy", "laws", "silent", states(laws=None), UNKNOWN),
@@ -352,6 +168,21 @@ ROWS: list[tuple[str, str, str, Change, FindingResult]] = [
         changes("prior_contact", response="acted", responded_at=ago(hours=1)),
         FAIL,
     ),
+    (
+        "piracy",
+        "prior-contact",
+        "acted, though asked long before in vain",
+        adds(contact("host", response="acted", responded_at=ago(hours=1))),
+        FAIL,
+    ),
+    (
+        "piracy",
+        "prior-contact",
+        "asked before the registration",
+        both(sets(registered_at=NOW - timedelta(days=4))),
+        UNKNOWN,
+    ),
+    ("piracy", "prior-contact", "our own notices", changes("prior_contact", by="daemon"), PASS),
     ("piracy", "prior-contact", "host not asked", swaps("prior_contact", contact("registrar")), UNKNOWN),
     ("piracy", "prior-contact", "registrar not asked", swaps("prior_contact", contact("host")), UNKNOWN),
     ("piracy", "prior-contact", "asked tomorrow", changes("prior_contact", contacted_at=ago(days=-1)), UNKNOWN),
@@ -367,9 +198,13 @@ ROWS: list[tuple[str, str, str, Change, FindingResult]] = [
     ("pharmacy", "on-target", "their clock is 5 min ahead", changes("capture", captured_at=ago(minutes=-5)), PASS),
     ("pharmacy", "on-target", "6 min ahead", changes("capture", captured_at=ago(minutes=-6)), FAIL),
     ("pharmacy", "on-target", "none", drops("capture"), UNKNOWN),
+    ("pharmacy", "on-target", "only our own", changes("capture", by="daemon"), UNKNOWN),
+    ("pharmacy", "on-target", "before the registration", sets(registered_at=NOW - timedelta(hours=4)), FAIL),
+    ("pharmacy", "on-target", "since the registration", sets(registered_at=NOW - timedelta(hours=5)), PASS),
     ("pharmacy", "fresh", "72 h", changes("capture", captured_at=ago(hours=72)), PASS),
     ("pharmacy", "fresh", "a second over", changes("capture", captured_at=ago(hours=72, seconds=1)), FAIL),
     ("pharmacy", "fresh", "none", drops("capture"), UNKNOWN),
+    ("pharmacy", "fresh", "only our own", changes("capture", by="daemon"), UNKNOWN),
     # Piracy.
     ("piracy", "sample-floor", "five captures", drops("sample"), PASS),
     (
@@ -394,6 +229,34 @@ ROWS: list[tuple[str, str, str, Change, FindingResult]] = [
     ("piracy", "pervasive", "drawn tomorrow", changes("sample", drawn_at=ago(days=-1)), FAIL),
     ("piracy", "pervasive", "a second sample of lawful pages", adds(sample(24, 0)), FAIL),
     ("piracy", "pervasive", "none", drops("sample"), UNKNOWN),
+    ("piracy", "pervasive", "no work is named on the pages", swaps("sample", unnamed(sample())), FAIL),
+    ("piracy", "pervasive", "a census of all pages", changes("sample", method="census", population=24), PASS),
+    ("piracy", "pervasive", "a census of a few", changes("sample", method="census"), FAIL),
+    (
+        "piracy",
+        "pervasive",
+        "a census of nobody knows how many",
+        changes("sample", method="census", population=None),
+        FAIL,
+    ),
+    ("piracy", "pervasive", "the draw of its seed", swaps("sample", drawn("7")), PASS),
+    ("piracy", "pervasive", "the draw of another seed", swaps("sample", {**drawn("7"), "seed": "8"}), FAIL),
+    (
+        "piracy",
+        "pervasive",
+        "another list than stated",
+        swaps("sample", {**drawn("7"), "population_sha256": "e" * 64}),
+        FAIL,
+    ),
+    ("piracy", "pervasive", "a longer list than sent", swaps("sample", {**drawn("7"), "population": 901}), FAIL),
+    ("piracy", "pervasive", "day of the draw not told", sets(registered_at=NOW - timedelta(days=90)), FAIL),
+    (
+        "piracy",
+        "pervasive",
+        "drawn in this registration",
+        both(sets(registered_at=NOW - timedelta(days=90)), changes("sample", drawn_at=ago(days=2))),
+        PASS,
+    ),
     ("piracy", "breadth", "two right holders, two works", sets(works=WORKS[:2]), FAIL),
     (
         "piracy",
@@ -462,6 +325,24 @@ ROWS: list[tuple[str, str, str, Change, FindingResult]] = [
         changes("warning_letter", **UNLISTED, link_to_network="Same phone."),
         PASS,
     ),
+    ("opioids", "letter-names-target", "registered since", sets(registered_at=NOW - timedelta(days=20)), FAIL),
+    (
+        "opioids",
+        "letter-names-target",
+        "registered since, and linked",
+        both(
+            sets(registered_at=NOW - timedelta(days=20)),
+            adds({"kind": "letter_cited", "reference": "marcs-cms  634444", "link_to_network": "Same phone number."}),
+        ),
+        PASS,
+    ),
+    (
+        "opioids",
+        "letter-names-target",
+        "cited, and never given",
+        swaps("warning_letter", {"kind": "letter_cited", "reference": "MARCS-CMS 1"}),
+        UNKNOWN,
+    ),
     ("opioids", "letter-names-target", "not listed", changes("warning_letter", **UNLISTED), FAIL),
     ("opioids", "letter-names-target", "none", drops("warning_letter"), UNKNOWN),
     (
@@ -511,6 +392,13 @@ ROWS: list[tuple[str, str, str, Change, FindingResult]] = [
         "first pending",
         adds(letter(response="pending", assessed_at=None, assessed_by=None)),
         PASS,
+    ),
+    (
+        "opioids",
+        "letter-unanswered",
+        "two assessments of one instant",
+        adds(letter(response="adequate")),
+        FAIL,
     ),
     ("opioids", "letter-unanswered", "pending", changes("warning_letter", response="pending"), UNKNOWN),
     ("opioids", "letter-unanswered", "no assessor", changes("warning_letter", assessed_by=None), UNKNOWN),
@@ -571,12 +459,53 @@ ROWS: list[tuple[str, str, str, Change, FindingResult]] = [
         states(jurisdiction=None, laws=[{"law": "x", "why": "y" * 20, "jurisdiction": "GB"}]),
         PASS,
     ),
-    ("pharmacy", "limb", "unlicensed, a register says so", changes("capture", limb="unlicensed"), PASS),
+    (
+        "pharmacy",
+        "limb",
+        "unlicensed where it ships to, a register says so",
+        changes("capture", limb="unlicensed", ships_to="US-OH"),
+        PASS,
+    ),
+    (
+        "pharmacy",
+        "limb",
+        "unlicensed, ships to the whole country",
+        changes("capture", limb="unlicensed", shows=["us_shipping"]),
+        PASS,
+    ),
+    (
+        "pharmacy",
+        "limb",
+        "unlicensed, an order got so far",
+        both(changes("capture", limb="unlicensed"), adds(purchase(ships_to="US-OH"))),
+        PASS,
+    ),
+    (
+        "pharmacy",
+        "limb",
+        "unlicensed, the order was refused",
+        both(changes("capture", limb="unlicensed"), adds(purchase(ships_to="US-OH", result="refused"))),
+        FAIL,
+    ),
+    ("pharmacy", "limb", "unlicensed, ships elsewhere", changes("capture", limb="unlicensed", ships_to="GB"), FAIL),
+    ("pharmacy", "limb", "unlicensed, ships nowhere", changes("capture", limb="unlicensed"), FAIL),
+    (
+        "pharmacy",
+        "limb",
+        "unlicensed, and licensed by another register there",
+        both(
+            changes("capture", limb="unlicensed", ships_to="US-OH"),
+            adds(licence("licensed", source="Another register")),
+        ),
+        FAIL,
+    ),
+    ("pharmacy", "limb", "unapproved, product named", changes("capture", limb="unapproved_drug", offers="X"), PASS),
+    ("pharmacy", "limb", "unapproved, no product", changes("capture", limb="unapproved_drug"), FAIL),
     (
         "pharmacy",
         "limb",
         "unlicensed, no register",
-        both(drops("licence_check"), changes("capture", limb="unlicensed")),
+        both(drops("licence_check"), changes("capture", limb="unlicensed", ships_to="US-OH")),
         FAIL,
     ),
     ("pharmacy", "limb", "page judged lawful", changes("capture", finding="lawful"), UNKNOWN),
@@ -584,7 +513,10 @@ ROWS: list[tuple[str, str, str, Change, FindingResult]] = [
     ("pharmacy", "licence", "not recommended", changes("licence_check", result="not_recommended"), PASS),
     ("pharmacy", "licence", "unverified", changes("licence_check", result="unverified"), FAIL),
     ("pharmacy", "licence", "licensed", changes("licence_check", result="licensed"), FAIL),
-    ("pharmacy", "licence", "one register says licensed", adds(licence("licensed", jurisdiction="US-NY")), FAIL),
+    ("pharmacy", "licence", "licensed elsewhere", adds(licence("licensed", jurisdiction="US-NY")), PASS),
+    ("pharmacy", "licence", "another register there says licensed", adds(licence("licensed", source="NABP")), FAIL),
+    ("pharmacy", "licence", "both at one instant", adds(licence("licensed")), FAIL),
+    ("pharmacy", "licence", "before the registration", sets(registered_at=NOW - timedelta(days=1)), UNKNOWN),
     ("pharmacy", "licence", "licensed since", adds(licence("licensed", checked_at=ago(hours=1))), FAIL),
     ("pharmacy", "licence", "31 days ago", changes("licence_check", checked_at=ago(days=31)), FAIL),
     ("pharmacy", "licence", "none", drops("licence_check"), UNKNOWN),
@@ -596,15 +528,7 @@ ROWS: list[tuple[str, str, str, Change, FindingResult]] = [
     [pytest.param(p, r, c, e, id=f"{p}-{r}-{name}-{e}") for p, r, name, c, e in ROWS],
 )
 def test_row(program: str, rule: str, change: Change, expected: FindingResult) -> None:
-    draft = good(program)
-    change(draft)
-    verdict = judge(program, draft)
-    finding = next(finding for finding in verdict.findings if finding.rule == rule)
-    assert finding.result is expected, finding
-    assert finding.why
-    assert bool(finding.mend) is (expected is not PASS)
-    if expected is not PASS:
-        assert not verdict.sufficient
+    check_row(program, rule, change, expected)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -613,26 +537,15 @@ def test_the_good_facts_pass_every_rule(program: str, step: Recipient) -> None:
     draft = good(program)
     draft.step = step
     verdict = judge(program, draft)
-    assert [finding for finding in verdict.findings if finding.result is not PASS] == []
+    spare = PROGRAMS[program].alternatives
+    assert [found for found in verdict.findings if found.result is not PASS and found.rule not in spare] == []
     assert verdict.sufficient
     assert verdict.blocking == ()
-
-
-def test_each_rule_of_each_program_has_a_row_that_fails_and_one_that_is_unknown() -> None:
-    seen = {(program, rule, expected) for program, rule, _, _, expected in ROWS}
-    types = {(program.id, rule.id): rule.type for program in PROGRAMS.values() for rule in program.rules}
-    for wanted in (FAIL, UNKNOWN):
-        tested = {types[program, rule] for program, rule, expected in seen if expected is wanted}
-        # The hard floor fails in scenario 5 below.
-        assert set(RULES) - tested <= ({"sample_floor", "letter_issued"} if wanted is FAIL else set())
-
-
-def test_every_rule_type_has_a_check() -> None:
-    assert set(CHECKS) == set(RULES.values())
+    assert verdict.second_reasons == ()
 
 
 def test_empty_facts_pass_nothing_but_what_we_measured() -> None:
-    draft = Draft([], statements={}, works=[], reports=False)
+    draft = Draft([], statements={}, works=[], reports=False, signals=None, earlier=None)
     for program in PROGRAMS:
         verdict = judge(program, draft)
         assert not verdict.sufficient
@@ -675,9 +588,9 @@ def test_an_opioid_notice_is_not_sendable_one_minute_early() -> None:
 def test_unverified_is_not_unlicensed() -> None:
     draft = good("pharmacy")
     draft.change("licence_check", result="unverified")
-    finding = next(f for f in judge("pharmacy", draft).findings if f.rule == "licence")
-    assert finding.result is FAIL
-    assert "not evidence" in finding.why
+    found = next(f for f in judge("pharmacy", draft).findings if f.rule == "licence")
+    assert found.result is FAIL
+    assert "not evidence" in found.why
 
 
 def test_pages_two_reviewers_differ_on_do_not_count_as_infringing() -> None:
@@ -734,97 +647,21 @@ def test_steps_are_proved_by_a_refusal_or_by_the_window() -> None:
     assert proved(contact("host", contacted_at=ago(hours=-80))) == set()
 
 
-UNRELATED = [
-    {
-        "kind": "screenshot",
-        "url": f"https://{TARGET}/",
-        "captured_at": ago(hours=1),
-        "sha256": "b" * 64,
-        "media_type": "image/png",
-    },
-    {
-        "kind": "dns_snapshot",
-        "domain": TARGET,
-        "server": "a.example",
-        "queried_at": ago(hours=1),
-        "rrtype": "NS",
-        "rcode": "NOERROR",
-    },
-    {"kind": "rdap_snapshot", "domain": TARGET, "server": "https://rdap.example/", "queried_at": ago(hours=1)},
-    {
-        "kind": "court_order",
-        "issuer": "Court",
-        "reference": "1",
-        "issued_on": "2026-01-01",
-        "jurisdiction": "US",
-        "provisions": ["x"],
-        "orders": "Hold it.",
-    },
-]
-
-
-@given(
-    row=st.sampled_from(ROWS),
-    extra=st.lists(st.sampled_from(UNRELATED), min_size=1, max_size=4),
-    order=st.randoms(use_true_random=False),
+@pytest.mark.parametrize(
+    ("program", "rule", "said"),
+    [
+        ("piracy", "on-target", "before the present registration (2026-07-20 12:00 UTC)"),
+        ("piracy", "human-review", "before the present registration"),
+        ("piracy", "prior-contact", "is shown since the present registration"),
+        ("piracy", "pervasive", "since the present registration"),
+        ("opioids", "letter-names-target", "was registered anew after letter MARCS-CMS 634444"),
+        ("pharmacy", "licence", "no register was read since the present registration"),
+        ("authority-order", "order-names-target", "was registered anew since order 26-cv-1"),
+    ],
 )
-def test_evidence_of_an_unrelated_kind_changes_no_finding(row: Any, extra: list[Json], order: Any) -> None:
-    program, _, _, change, _ = row
+def test_a_finding_says_that_what_was_given_is_older_than_the_registration(program: str, rule: str, said: str) -> None:
     draft = good(program)
-    change(draft)
-    before = {finding.rule: finding.result for finding in judge(program, draft).findings}
-    draft.evidence += extra
-    order.shuffle(draft.evidence)
-    assert {finding.rule: finding.result for finding in judge(program, draft).findings} == before
-
-
-# Which kinds a rule may rest on; evidence of any other kind never lifts it to a pass.
-READS = {
-    "pervasive": {"sample"},
-    "sample-floor": {"sample", "capture"},
-    "authorised": {"rights_statement"},
-    "judgments": {"case_law"},
-    "on-target": {"capture"},
-    "fresh": {"capture"},
-    "letter": {"warning_letter"},
-    "letter-names-target": {"warning_letter"},
-    "letter-due": {"warning_letter"},
-    "letter-unanswered": {"warning_letter"},
-    "products": {"warning_letter"},
-    "continues": {"warning_letter", "capture"},
-    "limb": {"capture", "licence_check"},
-    "licence": {"licence_check"},
-    "operator-told": {"prior_contact", "capture"},
-    "prior-contact": {"prior_contact", "capture"},
-    "not-compromised": {"capture"},
-}
-EVERY_ITEM = [item for items in EVIDENCE.values() for item in items] + UNRELATED
-
-
-@given(
-    program=st.sampled_from(sorted(PROGRAMS)),
-    start=st.lists(st.sampled_from(EVERY_ITEM), max_size=6),
-    extra=st.sampled_from(EVERY_ITEM),
-)
-def test_only_evidence_of_its_own_kind_lifts_a_rule_to_a_pass(program: str, start: list[Json], extra: Json) -> None:
-    before = judge(program, Draft(list(start)))
-    after = judge(program, Draft([*start, extra]))
-    for old, new in zip(before.findings, after.findings, strict=True):
-        if old.result is not PASS and new.result is PASS:
-            assert extra["kind"] in READS.get(old.rule, set())
-
-
-@given(
-    program=st.sampled_from(sorted(PROGRAMS)),
-    evidence=st.lists(st.sampled_from(EVERY_ITEM), max_size=8),
-    step=st.sampled_from(list(Recipient)),
-)
-def test_sufficient_means_that_no_guarding_rule_failed_or_is_unknown(
-    program: str, evidence: list[Json], step: Recipient
-) -> None:
-    draft = Draft(list(evidence), step=step)
-    verdict = judge(program, draft)
-    guarding = {rule.id for rule in PROGRAMS[program].rules if step in rule.steps}
-    assert len(verdict.findings) == len(PROGRAMS[program].rules)
-    assert verdict.sufficient is (guarding <= set(verdict.ids(PASS)))
-    assert set(verdict.blocking) == guarding - set(verdict.ids(PASS))
+    draft.registered_at = NOW
+    found = finding(judge(program, draft), rule)
+    assert found.result is not PASS
+    assert said in found.why

@@ -70,6 +70,33 @@ def test_a_url_of_8192_bytes_is_kept() -> None:
     assert ReportIn.model_validate({**BASE, "urls": [url]}).urls == [url]
 
 
+def test_an_event_is_named_by_its_id_alone() -> None:
+    for given in ("final-2026", {"event": "final-2026"}):
+        window = ReportIn.model_validate({**BASE, "event_window": given}).event_window
+        assert window is not None
+        assert (window.event, window.starts, window.ends) == ("final-2026", None, None)
+        again = ReportIn.model_validate({**BASE, "event_window": window.model_dump(mode="json", by_alias=True)})
+        assert again.event_window == window
+
+
+@pytest.mark.parametrize(
+    "window",
+    [{}, {"from": "2026-07-20T18:00:00Z"}, {"event": "x", "to": "2026-07-20T18:00:00Z"}, {"event": ""}, "", 7],
+)
+def test_half_an_event_window_is_refused(window: object) -> None:
+    with pytest.raises(ValidationError):
+        ReportIn.model_validate({**BASE, "event_window": window})
+
+
+def test_a_time_with_and_one_without_a_zone_are_compared_in_utc() -> None:
+    window = {"from": "2026-07-20T18:00:00", "to": "2026-07-20T20:00:00+01:00"}
+    read = ReportIn.model_validate({**BASE, "event_window": window}).event_window
+    assert read is not None
+    assert (read.ends, read.tz_assumed) == (datetime(2026, 7, 20, 19, 0, tzinfo=UTC), True)
+    late = {"from": "2026-07-20T19:30:00", "to": "2026-07-20T20:00:00+01:00"}
+    assert types({**BASE, "event_window": late}) == {"event_window": "event_window"}
+
+
 def test_an_event_window_is_read_in_utc_and_must_be_in_order() -> None:
     window = {"from": "2026-07-20T20:00:00+02:00", "to": "2026-07-20 20:00"}
     report = ReportIn.model_validate({**BASE, "event_window": window})

@@ -1,14 +1,19 @@
 """Safety from lists. The incidents behind the rows: mooo.com 2011, zoho.com 2018, itch.io 2024, zoom.us 2025."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notifier.catalog import load_catalog
 from notifier.domain.names import parse
-from notifier.domain.safety import Assessment, Safety, Scope, TargetLists, assess
+from notifier.domain.safety import Assessment, Safety, Scope, TargetLists, _apart, assess
 from notifier.domain.scripts import mixed_scripts, skeleton
+from notifier.errors import Refused
 from notifier.resources import folder
 from notifier.suffixes import load_suffixes
 from notifier.targetlists import load_lists
@@ -74,6 +79,42 @@ TABLE = [
     ("xn--80ak6aa92e.com", Safety.SECOND_REVIEW, "xn--80ak6aa92e.com", Scope.DOMAIN, "look_alike"),
     ("раураl.net", Safety.SECOND_REVIEW, "xn--l-7sba6dbr.net", Scope.DOMAIN, "look_alike"),
     ("undefined.com", Safety.SECOND_REVIEW, "undefined.com", Scope.DOMAIN, "placeholder"),
+    # an edit or an ending away from a listed name: which one did the reporter mean?
+    ("paypa1.com", Safety.SECOND_REVIEW, "paypa1.com", Scope.DOMAIN, "near_name"),
+    ("gogle.com", Safety.SECOND_REVIEW, "gogle.com", Scope.DOMAIN, "near_name"),
+    ("googel.com", Safety.SECOND_REVIEW, "googel.com", Scope.DOMAIN, "near_name"),
+    ("google.xyz", Safety.SECOND_REVIEW, "google.xyz", Scope.DOMAIN, "near_name"),
+    ("verisgn.com", Safety.SECOND_REVIEW, "verisgn.com", Scope.DOMAIN, "near_name"),
+    ("walgreenss.net", Safety.SECOND_REVIEW, "walgreenss.net", Scope.DOMAIN, "near_name"),
+    ("goggles.com", Safety.CLEAR, "goggles.com", Scope.DOMAIN, None),  # two edits
+    ("cisco.com", Safety.SECOND_REVIEW, "cisco.com", Scope.DOMAIN, "popular"),
+    ("disco.com", Safety.SECOND_REVIEW, "disco.com", Scope.DOMAIN, "near_name"),
+    ("vise.com", Safety.CLEAR, "vise.com", Scope.DOMAIN, None),  # visa: too short to tell
+    # each family of the lists
+    ("columbia.edu", Safety.REROUTE, "columbia.edu", Scope.HOST, "university"),
+    ("math.uni-freiburg.de", Safety.REROUTE, "math.uni-freiburg.de", Scope.HOST, "university"),
+    ("www.usp.br", Safety.REROUTE, "www.usp.br", Scope.HOST, "university"),
+    ("library.lib.ca.us", Safety.REROUTE, "library.lib.ca.us", Scope.HOST, "university"),
+    ("0crenova4.soup.io", Safety.REROUTE, "0crenova4.soup.io", Scope.HOST, "platform"),
+    ("soup.io", Safety.REROUTE, "soup.io", Scope.HOST, "platform"),
+    ("pills.afraid.org", Safety.REROUTE, "pills.afraid.org", Scope.HOST, "platform"),
+    ("pills.blogspot.de", Safety.REROUTE, "pills.blogspot.de", Scope.HOST, "platform"),
+    ("blogspot.com", Safety.REROUTE, "blogspot.com", Scope.HOST, "private_suffix"),
+    ("https://bit.ly/3pills", Safety.REROUTE, "bit.ly", Scope.HOST, "platform"),
+    ("https://gofile.io/d/film", Safety.REROUTE, "gofile.io", Scope.HOST, "platform"),
+    ("https://github.com/u/r", Safety.REROUTE, "github.com", Scope.HOST, "platform"),
+    ("pills.weebly.com", Safety.REROUTE, "pills.weebly.com", Scope.HOST, "platform"),
+    ("https://www.facebook.com/pills", Safety.REROUTE, "www.facebook.com", Scope.HOST, "platform"),
+    ("state.ca.us", Safety.REFUSE, "state.ca.us", Scope.DOMAIN, "protected"),
+    ("www.tjrj.jus.br", Safety.REFUSE, "tjrj.jus.br", Scope.DOMAIN, "protected"),
+    ("goarmy.com", Safety.REFUSE, "goarmy.com", Scope.DOMAIN, "protected"),
+    ("www.polizei.de", Safety.REFUSE, "polizei.de", Scope.DOMAIN, "protected"),
+    ("worldbank.org", Safety.REFUSE, "worldbank.org", Scope.DOMAIN, "protected"),
+    ("cybertipline.org", Safety.REFUSE, "cybertipline.org", Scope.DOMAIN, "protected"),
+    ("any.creditunion", Safety.REFUSE, "any.creditunion", Scope.DOMAIN, "protected"),
+    ("hdfc.bank.in", Safety.REFUSE, "hdfc.bank.in", Scope.DOMAIN, "protected"),
+    ("zdnsgtld.com", Safety.REFUSE, "zdnsgtld.com", Scope.DOMAIN, "protected"),
+    ("crsnic.net", Safety.REFUSE, "crsnic.net", Scope.DOMAIN, "protected"),
     # whole labels only: these share text with a listed name, and no label boundary
     ("notverisign.com", Safety.CLEAR, "notverisign.com", Scope.DOMAIN, None),
     ("mooo.com.evil.net", Safety.CLEAR, "evil.net", Scope.DOMAIN, None),
@@ -138,6 +179,48 @@ def test_every_protected_name_and_all_below_it_are_refused(protected: str) -> No
     if not SUFFIXES.is_public_suffix(protected):
         assert assessed(protected).safety is Safety.REFUSE
     assert assessed(f"www.some-name.{protected}").safety is Safety.REFUSE
+
+
+def test_names_one_edit_apart() -> None:
+    for listed, label, distance in [
+        ("google", "google", 0),
+        ("google", "gogle", 1),
+        ("google", "googgle", 1),
+        ("google", "goggle", 1),
+        ("google", "googel", 1),
+        ("google", "oggole", 2),
+        ("google", "googles1", 2),
+        ("google", "", 2),
+    ]:
+        assert _apart(listed, label) == _apart(label, listed) == distance
+
+
+def test_every_name_under_which_a_registry_answers_is_protected() -> None:
+    catalog = load_catalog(folder("config"))
+    hosts = {urlsplit(base).hostname for registry in catalog.registries.values() for base in registry.rdap.values()}
+    assert len(hosts) > 300
+    for host in hosts:
+        assert host is not None
+        found = assess(parse(host, SUFFIXES), catalog.lists)
+        assert (found.safety, found.signals[0].name) == (Safety.REFUSE, "protected"), host
+    by_catalog = assess(
+        parse("ryce-rsp.com", SUFFIXES), replace(catalog.lists, protected={"ryce-rsp.com": "rdap_host"})
+    )
+    assert by_catalog.signals[0].source == "registries/tlds.csv"
+
+
+def test_samples_are_rarely_taken_for_another_name() -> None:
+    """Of 200 names that were really reported not one is near to a listed one."""
+    path = folder("config") / "samples" / "reports.ndjson"
+    near = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        report = json.loads(line)
+        try:
+            found = assessed(report.get("domain") or report["urls"][0])
+        except Refused:
+            continue
+        near += [(found.target.name, s.value) for s in found.signals if s.name == "near_name"]
+    assert near == []
 
 
 def test_shipped_lists_are_sound() -> None:

@@ -240,3 +240,64 @@ async def test_servers_of_a_zone_are_found_and_cached(dns_server: Start) -> None
 async def test_a_resolver_that_fails_finds_no_server(dns_server: Start, zone: Any) -> None:
     server = await dns_server(always(zone.error(dns.rcode.REFUSED)))
     assert await ZoneServers(resolver_at(server.port))("test") == []
+
+
+NSEC3 = "1 0 0 - 2t7b4g4vsa5smi47k61mv5bv1a22bojr NS SOA RRSIG DNSKEY NSEC3PARAM"
+SIGNED_BY = "8 1 900 20300101000000 20260101000000 12345 test. c2lnbmF0dXJl"
+
+
+async def test_the_denial_s_proof_is_kept_and_its_ttl_is_the_smaller_one(dns_server: Start, zone: Any) -> None:
+    def signed(query: dns.message.Message, over_tcp: bool) -> dns.message.Message:
+        response = dns.message.make_response(query)
+        response.set_rcode(dns.rcode.NXDOMAIN)
+        response.flags |= dns.flags.AA
+        soa = "ns.nic.test. hostmaster.nic.test. 1 7200 900 1209600 900"
+        response.authority += [
+            dns.rrset.from_text("test.", 600, "IN", "SOA", soa),
+            dns.rrset.from_text("test.", 600, "IN", "RRSIG", f"SOA {SIGNED_BY}"),
+            dns.rrset.from_text("0p9mhaveqvm6t7vbl5lop2u3t2rp3tom.test.", 600, "IN", "NSEC3", NSEC3),
+        ]
+        return response
+
+    server = await dns_server(signed)
+    found = await probe_of(server.port).delegation(NAME)
+    assert (found.answer, found.probes[0].detail) == ("absent", "aa=1 udp NSEC3 RRSIG")
+    assert found.negative_ttl == 600, "min(SOA.MINIMUM 900, SOA's TTL 600): RFC 2308 §5"
+    kept = dns.message.from_wire(base64.b64decode(found.probes[0].wire))
+    assert {dns.rdatatype.to_text(rrset.rdtype) for rrset in kept.authority} == {"SOA", "RRSIG", "NSEC3"}
+
+
+async def test_a_delegation_has_no_negative_ttl(dns_server: Start, zone: Any) -> None:
+    server = await dns_server(always(zone.delegated("ns.x.example.")))
+    assert (await probe_of(server.port).delegation(NAME)).negative_ttl is None
+
+
+@pytest.mark.parametrize(
+    ("fails", "addresses", "enough"),
+    [
+        ("", 1, True),  # there is one, and every lookup was answered
+        ("ns2.nic.test.", 1, False),  # the one that was found is perhaps not all of them
+        ("ns2.nic.test.", 2, False),
+        ("ns2.nic.test.", 3, True),  # three are enough, whatever else there is
+    ],
+)
+async def test_few_servers_are_asked_only_when_they_are_all(
+    dns_server: Start, fails: str, addresses: int, enough: bool
+) -> None:
+    records = {
+        ("test.", "NS"): ["ns1.nic.test.", "ns2.nic.test."],
+        ("ns1.nic.test.", "A"): [f"127.0.0.{n + 1}" for n in range(addresses)],
+    }
+
+    def recursive(query: dns.message.Message, over_tcp: bool) -> dns.message.Message:
+        response = dns.message.make_response(query)
+        question = query.question[0]
+        owner, rdtype = question.name.to_text(), dns.rdatatype.to_text(question.rdtype)
+        if owner == fails:
+            response.set_rcode(dns.rcode.SERVFAIL)
+        elif (owner, rdtype) in records:
+            response.answer.append(dns.rrset.from_text(owner, 600, "IN", rdtype, *records[owner, rdtype]))
+        return response
+
+    server = await dns_server(recursive)
+    assert len(await ZoneServers(resolver_at(server.port))("test")) == (addresses if enough else 0)

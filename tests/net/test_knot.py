@@ -1,7 +1,6 @@
 """The zone probe against a real authoritative server: a hold is the name's delegation leaving the parent zone."""
 
 import asyncio
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from notifier.net.dns_probe import DnsProbe
 from notifier.net.safe_http import Egress
+from notifier.rehearsal import free_port
 
 ZONE = """$ORIGIN test-tld.
 $TTL 60
@@ -45,9 +45,7 @@ zone:
 @pytest.fixture
 async def knot(require_tool: Callable[..., Path], tmp_path: Path) -> AsyncIterator[tuple[str, int]]:
     program = require_tool("knotd", package="knot")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     for folder in ("run", "db"):
         (tmp_path / folder).mkdir()
     (tmp_path / "test-tld.zone").write_text(ZONE)

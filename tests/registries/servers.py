@@ -7,13 +7,14 @@ A recipient takes a script of behaviours, one for each try; the last one repeats
 import asyncio
 import base64
 import hashlib
+import json
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import rfc8785
 from aiohttp import web
@@ -22,6 +23,7 @@ from standardwebhooks.webhooks import Webhook
 
 from notifier.adapter import Attachment, RenderedNotice
 
+TOKEN = "desk-t0ken"
 SECRET = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo0NTY3ODk="
 
 
@@ -59,7 +61,7 @@ class _Session(SMTP):
             hostname="mx.test",
             enable_SMTPUTF8=False,
             data_size_limit=2**24,
-            tls_context=server.tls,
+            tls_context=None if server.implicit else server.tls,
             auth_require_tls=False,
             authenticator=server.authenticate,
             **options,
@@ -80,6 +82,8 @@ class SmtpServer:
     replies: Mapping[str, str] = field(default_factory=dict)  # verb -> reply, in place of the usual one
     after_dot: str | None = None
     tls: ssl.SSLContext | None = None
+    implicit: bool = False  # TLS from the first octet
+    ours: Collection[str] = ()  # names of files that the channel itself adds
     got: list[Got] = field(default_factory=list)
     tries: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -90,7 +94,8 @@ class SmtpServer:
     async def __aenter__(self) -> "SmtpServer":
         loop = asyncio.get_running_loop()
         self._sessions: list[_Session] = []
-        self._server = await loop.create_server(self._session, "127.0.0.1", 0)
+        wrapped = self.tls if self.implicit else None
+        self._server = await loop.create_server(self._session, "127.0.0.1", 0, ssl=wrapped)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -148,25 +153,33 @@ class SmtpServer:
     def _take(self, envelope: Envelope) -> None:
         raw = cast(bytes, envelope.original_content)
         message = message_from_bytes(raw, policy=default)
-        files = list(message.iter_attachments())
+        signed = message.get_content_type() == "multipart/signed"
+        content = cast(EmailMessage, message.get_payload(0)) if signed else message
+        if not content.is_multipart():  # plain words, no notice
+            outside = {"recipients": list(envelope.rcpt_tos), "sender": envelope.mail_from, "message": message}
+            self.got.append(Got(str(message["Message-ID"]), {"text": _body(content, "plain")}, outside, raw))
+            return
+        files = list(content.iter_attachments())
         names = [part.get_filename() for part in files]
         assert names[0] == "xarf.json"
-        content = {
+        attached = tuple(_attachment(part) for part in files[1:])
+        fields = {
             "subject": str(message["Subject"]),
-            "text": _body(message, "plain"),
-            "html": _body(message, "html"),
+            "text": _body(content, "plain"),
+            "html": _body(content, "html"),
             "xarf": _bytes(files[0]),
             "notice_id": message["X-Notifier-Notice"],
             "case_ref": message["X-Notifier-Case"],
-            "attachments": tuple(_attachment(part) for part in files[1:]),
+            "attachments": tuple(file for file in attached if file.filename not in self.ours),
         }
         outside = {
             "recipients": list(envelope.rcpt_tos),
             "sender": envelope.mail_from,
             "headers": [name for name, _ in message.items()],
             "message": message,
+            "enclosed": tuple(file for file in attached if file.filename in self.ours),
         }
-        self.got.append(Got(str(message["Message-ID"]), content, outside, raw))
+        self.got.append(Got(str(message["Message-ID"]), fields, outside, raw))
 
 
 def _body(message: EmailMessage, kind: str) -> str:
@@ -190,13 +203,15 @@ class HookServer:
 
     script: Sequence[str] = (Point.ACCEPT,)
     answer: tuple[int, Mapping[str, str]] | None = None  # status and headers, in place of the scripted ones
+    says: bytes = b""  # the body of `answer`
     got: list[Got] = field(default_factory=list)
     tries: list[str] = field(default_factory=list)
     seen: asyncio.Event = field(default_factory=asyncio.Event)
+    key_header = "webhook-id"
 
-    async def __aenter__(self) -> "HookServer":
+    async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=2**24)
-        app.router.add_route("*", "/hook", self._serve)
+        app.router.add_route("*", "/{place:.+}", self._serve)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -213,9 +228,9 @@ class HookServer:
 
     async def _serve(self, request: web.Request) -> web.Response:
         point = self.script[min(len(self.tries), len(self.script) - 1)]
-        if request.method != "POST":
-            return web.Response(status=405)
-        self.tries.append(request.headers["webhook-id"])
+        if request.method not in ("POST", "PUT"):
+            return self.look(request)
+        self.tries.append(request.headers[self.key_header])
         raw = await request.read()
         self.seen.set()
         if point == Point.SILENT:
@@ -225,18 +240,90 @@ class HookServer:
             request.transport.abort()
             return web.Response()
         if self.answer is not None:
-            return web.Response(status=self.answer[0], headers=self.answer[1])
+            return web.Response(status=self.answer[0], headers=self.answer[1], body=self.says)
         if point == Point.BUSY:
             return web.Response(status=503)
         if point == Point.REFUSE:
             return web.Response(status=410)
+        return self.take(request, raw)
+
+    def look(self, request: web.Request) -> web.Response:
+        """What a request that brings nothing is answered."""
+        return web.Response(status=405)
+
+    def take(self, request: web.Request, raw: bytes) -> web.Response:
         event = Webhook(SECRET).verify(raw, dict(request.headers))
         data = event["data"]
         content = {name: data[name] for name in set(data) - {"measure", "digest", "xarf", "attachments"}}
         content["xarf"] = rfc8785.dumps(data["xarf"])
         content["attachments"] = tuple(_sent_file(file) for file in data["attachments"])
-        self.got.append(Got(request.headers["webhook-id"], content, {"headers": request.headers}, raw))
+        outside = {"headers": request.headers, "target": request.raw_path}
+        self.got.append(Got(request.headers["webhook-id"], content, outside, raw))
         return web.json_response({"id": "R-77"}, status=202)
+
+
+class ExampleServer(HookServer):
+    """The recipient of the adapter that docs/adding.md shows."""
+
+    key_header = "Idempotency-Key"
+
+    def take(self, request: web.Request, raw: bytes) -> web.Response:
+        body = json.loads(raw)
+        files = (base64.b64decode(content) for _, _, content in body["files"])
+        fields = {name: body[name] for name in ("subject", "text", "html", "notice_id", "thread_key")} | {
+            "xarf": rfc8785.dumps(body["xarf"]),
+            "attachments": tuple(
+                Attachment(name, kind, content, hashlib.sha256(content).hexdigest())
+                for (name, kind, _), content in zip(body["files"], files, strict=True)
+            ),
+        }
+        self.got.append(Got(request.headers[self.key_header], fields, {"headers": request.headers}, raw))
+        return web.Response(status=202, headers={"Report-Id": "R-77"})
+
+
+@dataclass
+class ApiServer(HookServer):
+    """A desk's API: a bearer token, its own names for everything, tickets that can be asked about.
+
+    `tickets`: what GET answers below /reports/, by ticket id; a status alone, or a document.
+    """
+
+    tickets: dict[str, Any] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    key_header = "Idempotency-Key"
+
+    def look(self, request: web.Request) -> web.Response:
+        if request.method != "GET":
+            return web.Response(status=405)
+        self.asked.append(request.raw_path)
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return web.Response(status=401)
+        said = self.tickets.get(request.match_info["place"].removeprefix("reports/"), 404)
+        return web.Response(status=said) if isinstance(said, int) else web.json_response(said)
+
+    def take(self, request: web.Request, raw: bytes) -> web.Response:
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return web.Response(status=401)
+        self.places.append(request.path)
+        body = json.loads(raw)
+        report, about = body["reports"][0], body["about"]
+        fields = {
+            "domain": report["name"],
+            "text": report["story"]["plain"],
+            "html": report["story"]["rich"],
+            "subject": report["title"],
+            "xarf": rfc8785.dumps(report["xarf"]),
+            "measure_word": report["wish"],
+            "notice_id": about["id"],
+            "case_ref": about["case"],
+            "purpose": about["purpose"],
+            "thread_key": about.get("thread", ""),
+            "attachments": tuple(_sent_file(file) for file in report["files"]),
+        }
+        assert body["source"] == "trusted-notifier"
+        self.got.append(Got(request.headers[self.key_header], fields, {"headers": request.headers, "body": body}, raw))
+        return web.json_response({"ticket": {"id": "R-77", "state": "queued"}}, status=201)
 
 
 def _sent_file(file: Mapping[str, str]) -> Attachment:

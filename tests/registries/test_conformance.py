@@ -164,7 +164,9 @@ async def test_the_same_key_gives_the_same_message(channel: Channel) -> None:
             await channel.adapter(server.port).send(notice, KEY)
     first, second = server.got
     assert first.key == second.key
-    assert first.raw == second.raw
+    assert first.content == second.content
+    if channel.same_bytes:
+        assert first.raw == second.raw
 
 
 async def test_another_key_is_another_message(channel: Channel) -> None:

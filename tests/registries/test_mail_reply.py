@@ -86,7 +86,7 @@ def block(action: str, status: str = "5.1.1") -> str:
     [
         ("failed", "bounce"),
         ("Failed (mailbox gone)", "bounce"),
-        ("delayed", "auto_reply"),
+        ("delayed", "delayed"),
         ("expanded", "auto_reply"),
         ("delivered", "receipt"),
         ("relayed", "receipt"),
@@ -205,8 +205,7 @@ def test_our_own_subject_is_no_ticket() -> None:
         ("User unknown", "bounce"),
         ("Mailbox full -- Quota exceeded", "bounce"),
         ("Your message could not be delivered.", "bounce"),
-        ("Delivery delayed. It will be retried for 5 days. Could not be delivered yet.", "auto_reply"),
-        ("Hello from the mail system", "auto_reply"),
+        ("Delivery delayed. It will be retried for 5 days. Could not be delivered yet.", "delayed"),
     ],
 )
 def test_plain_words_from_a_mail_system(sender: str, text: str, kind: str) -> None:

@@ -31,9 +31,9 @@ from notifier.domain.epp import Measure
 from notifier.errors import Invalid
 from notifier.rendering import NamedDomain, Recipient, Renderer
 from notifier.resources import folder
-from registries import mail_message, smtp
+from registries import mail_message, smtp, smtp_session
 from tests.registries.channels import IDENTITY, deps
-from tests.registries.sample_facts import TOKEN, facts
+from tests.registries.sample_facts import TOKEN, T, facts
 from tests.registries.servers import Point, SmtpServer
 
 RENDERER = Renderer(folder("templates"))
@@ -164,7 +164,7 @@ async def test_a_recipient_that_stops_reading_is_given_up_before_the_final_dot(
         await up_to_data(reader, writer)
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(smtp, "_FLOOR", 10**9)
+    monkeypatch.setattr(smtp_session, "_FLOOR", 10**9)
     async with Wire(talk) as server:
         with pytest.raises(Deferred, match="before the final dot"):
             await adapter(server.port).send(big(6_000_000), KEY)
@@ -433,3 +433,71 @@ async def test_a_password_never_goes_over_a_line_that_could_not_be_secured() -> 
         with pytest.raises(Deferred, match="in the clear"):
             await adapter(0, relay=relay).send(NOTICE, KEY)
     assert server.signed_in == []
+
+
+async def test_tls_from_the_first_octet(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with SmtpServer(tls=server_tls(certificate), implicit=True) as server:
+        relay = Relay("127.0.0.1", server.port, StartTls.IMPLICIT, "us", "relay")
+        with pytest.raises(Deferred):
+            await adapter(0, relay=relay).send(NOTICE, KEY)
+        assert server.said == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert await adapter(0, relay=relay).check() == []
+        await adapter(0, relay=relay).send(NOTICE, KEY)
+    assert server.signed_in == [b"us", b"correct horse"] * 2
+    assert len(server.got) == 1
+
+
+async def test_an_agreement_may_ask_for_stricter_tls_than_our_relay_has() -> None:
+    async with SmtpServer() as server:
+        relay = Relay("127.0.0.1", server.port, StartTls.OPPORTUNISTIC)
+        strict = {"to": "abuse@registry.example", "starttls": "required"}
+        with pytest.raises(Deferred, match="STARTTLS"):
+            await adapter(0, strict, relay=relay).send(NOTICE, KEY)
+        await adapter(0, strict | {"starttls": "opportunistic"}, relay=relay).send(NOTICE, KEY)
+    assert len(server.got) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "policy", "said"),
+    [
+        ({"starttls": "opportunistic"}, StartTls.REQUIRED, "our relay has required"),
+        ({"starttls": "none"}, StartTls.IMPLICIT, "our relay has implicit"),
+        ({"starttls": "implicit"}, StartTls.NONE, "our relay has none"),
+        ({"starttls": "dane"}, StartTls.REQUIRED, "'dane' is not supported"),
+        ({"port": 2525}, StartTls.REQUIRED, "address.port: expected a host"),
+        ({"host": "mx.registry.example", "port": "smtp"}, StartTls.REQUIRED, "address.port"),
+        ({"start_tls": "required"}, StartTls.NONE, "address.start_tls: is not known"),
+    ],
+)
+def test_a_tls_rule_that_cannot_be_kept_is_named_at_once(address: dict[str, Any], policy: StartTls, said: str) -> None:
+    relay = Relay("127.0.0.1", 25, policy)
+    with pytest.raises(Invalid, match=said):
+        adapter(0, {"to": "abuse@registry.example", **address}, relay=relay)
+
+
+async def test_plain_words_go_to_the_channels_own_mailbox() -> None:
+    """No notice: one text part, dated as told, from our own mailbox, marked as a machine's (RFC 3834 section 5)."""
+    async with SmtpServer() as server:
+        mail = adapter(server.port)
+        assert mail.capabilities.tells
+        receipt = await mail.tell("Your address changes", "In words.\nSecond line.\n", "tn-channel-1", T)
+    (got,) = server.got
+    message = got.envelope["message"]
+    assert receipt.accepted
+    assert got.key == "<tn-channel-1@replies.notifier.example>"
+    assert (got.envelope["sender"], got.envelope["recipients"]) == ("desk@notifier.example", ["abuse@registry.example"])
+    assert (message["Subject"], message["Auto-Submitted"]) == ("Your address changes", "auto-generated")
+    assert got.content["text"] == "In words.\nSecond line.\n"
+    assert message["X-Notifier-Notice"] is None
+
+
+@pytest.mark.parametrize(
+    ("point", "failure"),
+    [(Point.BUSY, Deferred), (Point.REFUSE, RefusedForGood), (Point.DROP_LATE, Uncertain)],
+)
+async def test_plain_words_fail_as_notices_do(point: str, failure: type[Exception]) -> None:
+    async with SmtpServer(script=(point,)) as server:
+        with pytest.raises(failure):
+            await adapter(server.port).tell("s", "t", "tn-channel-1", T)
+    assert server.got == []

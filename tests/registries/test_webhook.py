@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from notifier import bootstrap
 from notifier.adapter import AgreementChannel, Deferred, Inbound, RefusedForGood, Uncertain
+from notifier.catalog import load_catalog
 from notifier.domain.epp import Measure
 from notifier.errors import Invalid, Unauthenticated
 from notifier.net.safe_http import Egress, guarded_session
 from notifier.rendering import Recipient, Renderer
 from notifier.resources import folder
-from registries import webhook
+from notifier.services.channels import Channel, names_of_secrets
+from notifier.settings import load_settings
+from registries import http_post, webhook
 from tests.registries.channels import deps, hook_url
 from tests.registries.sample_facts import TOKEN, T, facts
 from tests.registries.servers import SECRET, HookServer
@@ -149,7 +153,7 @@ def test_an_address_that_cannot_be_used_is_named_at_once(address: dict[str, str]
     ],
 )
 def test_retry_after(value: str | None, expected: float | None) -> None:
-    assert webhook.retry_after(value, T) == expected
+    assert http_post.retry_after(value, T) == expected
 
 
 # ---- inbound
@@ -202,6 +206,37 @@ def test_rotation_either_side() -> None:
     both = {"Webhook-Signature": f"{old} {SPEC_HEADERS['webhook-signature']}"}
     headers = {name.title(): value for name, value in SPEC_HEADERS.items()} | both
     webhook.verify(headers, SPEC_BODY, [SPEC_SECRET], SPEC_TIME)
+
+
+@pytest.mark.parametrize(
+    ("set_to", "signed_with", "taken"),
+    [
+        (SECRET, SECRET, True),
+        (f"{OTHER} {SECRET}", SECRET, True),  # ours is new, theirs is still the old one
+        (f"{OTHER} {SECRET}", OTHER, True),
+        (OTHER, SECRET, False),  # the change is over
+    ],
+)
+def test_an_answer_is_taken_under_either_key_while_one_is_rotated(set_to: str, signed_with: str, taken: bool) -> None:
+    overlay = {
+        "id": "test",
+        "rdap": {"*": "http://127.0.0.1:9/rdap/"},
+        "dns": {"*": "127.0.0.1:9"},
+        "agreements": {
+            "opioids.pir": {"adapter": "webhook", "address": {"url": "http://127.0.0.1:9/hook", "secret": "hook"}}
+        },
+    }
+    settings = load_settings(environ={"HOME": "/nonexistent", "NOTIFIER_SECRET_HOOK": set_to})
+    verify = bootstrap._webhook_verifier(settings)
+    heard = [Channel(agreement, None) for agreement in load_catalog(folder("config"), overlay).agreements.values()]
+    now, body = datetime.now(UTC), b'{"type": "notice.response"}'
+    headers = {
+        "webhook-id": "a.1",
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(signed_with).sign("a.1", now, body.decode()),
+    }
+    assert verify(names_of_secrets(heard, "pir"), headers, body) is taken
+    assert not verify(names_of_secrets(heard, "verisign"), headers, body)
 
 
 def answer(**changes: Any) -> Inbound:

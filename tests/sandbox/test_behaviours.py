@@ -57,6 +57,10 @@ CHANNELS = ["smtp", "webhook"]
         ),
         ("wrong_verb", "lock", HOLD, False, "served", ("action_taken", "lock", "registry", None)),
         ("wrong_verb", "hold", LOCK, True, "served", ("action_taken", "hold", "registry", None)),
+        ("leaky_hold", "hold", {"serverHold"}, False, "served", ("action_taken", "hold", "registry", None)),
+        ("glue_hold", "hold", HOLD, False, "served", ("action_taken", "hold", "registry", None)),
+        ("rdap_lies", "hold", HOLD, True, "served", ("action_taken", "hold", "registry", None)),
+        ("rdap_lags", "hold", set(), False, "served", ("action_taken", "hold", "registry", None)),
         ("lie", "hold", set(), True, "served", ("action_taken", "hold", "registry", None)),
     ],
 )

@@ -31,7 +31,7 @@ def test_two_worlds_of_one_seed_are_the_same_and_of_two_seeds_are_not() -> None:
 def test_dates_are_in_order_and_nothing_expires_within_a_year_of_the_base(name: str) -> None:
     found = World("s", names=[name], base=AT).find(name)
     assert found is not None
-    assert datetime(2014, 1, 1, tzinfo=UTC) <= found.registered_at < datetime(2025, 7, 3, tzinfo=UTC)
+    assert datetime(2021, 3, 1, tzinfo=UTC) <= found.registered_at < datetime(2025, 7, 18, tzinfo=UTC)
     assert AT + timedelta(days=365) <= found.expires_at < AT + timedelta(days=730)
 
 

@@ -17,8 +17,8 @@ from notifier.services import intake, review
 from notifier.services.access import Principal, Role
 from notifier.services.audit_verify import Report, verify
 from notifier.services.context import Context
-from notifier.services.intake import Submitted
 from notifier.services.review import Preview
+from notifier.services.submitted import Submitted
 from notifier.store import keys
 
 START = datetime(2026, 11, 2, 14, tzinfo=UTC)  # the day that the sample evidence was made for
@@ -93,9 +93,10 @@ class Stage:
     async def preview(self, case_id: str, who: Principal = RITA) -> Preview:
         return await review.preview(self.ctx, who, case_id)
 
-    async def approve(self, case_id: str, who: Principal = RITA) -> Case:
-        """Read the preview and approve what it shows."""
-        return await review.approve(self.ctx, who, case_id, (await self.preview(case_id, who)).digest)
+    async def approve(self, case_id: str, who: Principal = RITA, note: str = "I compared it") -> Case:
+        """When nothing is under way, as a capture that would change what is sent: read the preview, approve what it shows."""
+        await self.r.quiet()
+        return await review.approve(self.ctx, who, case_id, (await self.preview(case_id, who)).digest, note)
 
     async def notified(self, domain: str = MAIL, **changes: Any) -> str:
         """A case whose cancel window is over and whose notice was tried once; the case's id."""

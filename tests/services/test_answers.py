@@ -10,12 +10,13 @@ import aiosmtplib
 import pytest
 from standardwebhooks import Webhook
 
+from notifier.domain.answer import Answer
 from notifier.domain.epp import Measure
 from notifier.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from notifier.rehearsal import Rehearsal
 from notifier.sandbox.mail_back import dsn
-from notifier.services import responses, review, tasks
-from notifier.services.responses import Answer, Recorded, respond
+from notifier.services import inbound, responses, review, tasks
+from notifier.services.responses import Recorded, respond
 from tests.services.stages import HOOK, MAIL, PIR, RITA, ROBOT, SAM, VERISIGN, Stage, until
 
 
@@ -161,9 +162,9 @@ def event(notice_id: str, kind: str, **data: Any) -> str:
 
 
 async def post(stage: Stage, body: str, key: str = "msg_1", registry: str = "pir") -> str:
-    inbound = await responses.receive_webhook(stage.ctx, registry, signed(stage, body, key, registry), body.encode())
+    stored = await inbound.receive_webhook(stage.ctx, registry, signed(stage, body, key, registry), body.encode())
     await stage.r.quiet()
-    return inbound
+    return stored
 
 
 async def test_a_signed_answer_counts(hooked: Told) -> None:
@@ -200,7 +201,7 @@ async def test_an_unsigned_answer_is_not_even_kept(hooked: Told, break_it: str) 
         case "other registry":
             registry = "verisign"
     with pytest.raises(Unauthenticated):
-        await responses.receive_webhook(stage.ctx, registry, headers, body.encode())
+        await inbound.receive_webhook(stage.ctx, registry, headers, body.encode())
     assert (await stage.count("inbound"), await stage.state(case_id)) == (0, "notified")
 
 
@@ -238,6 +239,13 @@ async def test_an_answer_outside_the_contract_is_read_by_a_person(hooked: Told) 
     assert (await stage.task_kinds(), await stage.state(case_id)) == (["confirm_answer"], "notified")
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+async def test_a_time_that_cannot_be_is_read_by_a_person(hooked: Told, at: str) -> None:
+    stage, _, notice_id = hooked
+    await post(stage, event(notice_id, "action_taken", measure="hold", effective_at=at))
+    assert (await stage.task_kinds(), await stage.count("claim")) == (["confirm_answer"], 0)
+
+
 # --- by mail ------------------------------------------------------------------------------------------------------
 
 
@@ -272,6 +280,17 @@ async def test_what_was_not_confirmed_changes_nothing(told: Told) -> None:
     await stage.mail(to, letter(to, "ACTION(hold)\n"))
     await tasks.resolve(stage.ctx, RITA, str((await stage.tasks())[0]["id"]), "not_confirmed", "nobody there knew")
     assert (await stage.count("response"), await stage.count("claim"), await stage.state(case_id)) == (0, 0, "notified")
+
+
+async def test_a_second_letter_is_a_task_of_its_own(told: Told) -> None:
+    stage, case_id, _ = told
+    to = stage.reply_to(await stage.notice(case_id))
+    await stage.mail(to, letter(to, "thank you, we look into it\n"))
+    await stage.mail(to, letter(to, "ACTION(hold)\n"))
+    assert await stage.task_kinds() == ["confirm_answer"] * 2
+    assert {t["inbound_id"] for t in await stage.tasks()} == {
+        r["id"] for r in await stage.ctx.db.fetch("select id from inbound")
+    }
 
 
 async def test_an_automatic_reply_changes_nothing(stage: Stage) -> None:
@@ -318,7 +337,7 @@ async def test_a_failure_told_before_the_acceptance_is_a_bounce(stage: Stage) ->
     async with asyncio.timeout(20):
         await stage.r.sandbox.inbox.until(lambda inbox: len(inbox.received) == 1)
     notice = await stage.notice(case_id)
-    await responses.receive_mail(stage.ctx, stage.reply_to(notice), {}, bounce_of(stage.r, stage.received()[0]))
+    await inbound.receive_mail(stage.ctx, stage.reply_to(notice), {}, bounce_of(stage.r, stage.received()[0]))
 
     async def told() -> bool:
         return bool((await stage.notice(case_id))["state"] != "sending")
@@ -370,7 +389,7 @@ async def test_we_are_no_relay(told: Told) -> None:
 async def test_a_mail_of_any_bytes_is_kept(told: Told, body: bytes) -> None:
     stage, case_id, _ = told
     to = stage.reply_to(await stage.notice(case_id))
-    await responses.receive_mail(stage.ctx, to, {"return-path": "<x\udcff\x00@y>", "delivered-to": to}, body)
+    await inbound.receive_mail(stage.ctx, to, {"return-path": "<x\udcff\x00@y>", "delivered-to": to}, body)
     await stage.r.quiet()
     assert (await stage.count("inbound where read_at is not null"), await stage.state(case_id)) == (1, "notified")
 
@@ -393,7 +412,54 @@ async def test_an_unsigned_failure_report_that_could_be_forged_waits_for_a_perso
         body, to = body.replace(token.encode(), b"x" * len(token)), to.replace(token, "a" * len(token))
     else:
         await responses.respond(stage.ctx, VERISIGN, str(notice["id"]), Answer("acknowledged"))
-    await responses.receive_mail(stage.ctx, to, {}, body)
+    await inbound.receive_mail(stage.ctx, to, {}, body)
     await stage.r.quiet()
     assert ((await stage.notice(case_id))["state"], await stage.state(case_id)) == ("sent", "notified")
     assert set(await stage.task_kinds()) & {"confirm_answer", "unmatched_mail"}
+
+
+# --- what is written back -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "written", [MAIL, MAIL.upper(), f"{MAIL}.", f"http://{MAIL}/", f"hxxp://{MAIL.replace('.', '[.]')}"]
+)
+async def test_the_name_may_be_written_back_in_any_spelling(told: Told, written: str) -> None:
+    stage, _, notice_id = told
+    done = await respond(stage.ctx, VERISIGN, notice_id, Answer("action_taken", Measure.HOLD, domain=written))
+    assert done.claim_id is not None
+    assert await stage.alarms() == []
+
+
+@pytest.mark.parametrize(
+    "written", ["cheap-pharrna.com", "sub.cheap-pharma.com", "com", "", "cheap-pharma.org", "\u0440ay.com"]
+)
+@pytest.mark.parametrize("kind", ["action_taken", "acknowledged", "declined"])
+async def test_another_name_alarms_at_once_and_moves_nothing(told: Told, written: str, kind: str) -> None:
+    stage, case_id, notice_id = told
+    before = await stage.case(case_id)
+    answer = Answer(
+        kind,
+        Measure.HOLD if kind == "action_taken" else None,
+        reason="declined_nexus" if kind == "declined" else None,
+        domain=written,
+    )
+    done = await respond(stage.ctx, VERISIGN, notice_id, answer)
+    assert (done.claim_id, await stage.alarms(), await stage.task_kinds()) == (None, ["wrong_name"], ["confirm_answer"])
+    assert await stage.case(case_id) == before
+    assert (await stage.notice(case_id))["response"] == "none"
+    (task,) = await stage.tasks()
+    assert MAIL in task["detail"]
+    again = await respond(stage.ctx, VERISIGN, notice_id, answer)
+    assert (again.repeated, await stage.count("task")) == (True, 1)
+
+
+@pytest.mark.parametrize("did", [m for m in Measure if m is not Measure.HOLD])
+async def test_another_measure_alarms_before_anything_is_seen(told: Told, did: Measure) -> None:
+    stage, case_id, notice_id = told
+    done = await respond(stage.ctx, VERISIGN, notice_id, Answer("action_taken", did))
+    alarm = await stage.ctx.db.fetchrow("select * from alarm")
+    assert alarm is not None
+    assert (alarm["kind"], str(alarm["claim_id"]), str(alarm["case_id"])) == ("other_measure", done.claim_id, case_id)
+    assert alarm["detail"] == f"hold was asked for {MAIL}, and the recipient says that it did {did}"
+    assert "alarm.raised" in await stage.tags(case_id)

@@ -53,7 +53,7 @@ async def test_arming_does_not_shorten_the_window(unarmed_stage: Stage) -> None:
 async def test_the_same_admin_twice_is_one_admin(unarmed_stage: Stage) -> None:
     stage = unarmed_stage
     await agreements.arm(stage.ctx, ADA, "opioids.verisign")
-    again = Principal(ADA.id, "person", Role.ADMIN, organisation="other token")
+    again = Principal(ADA.id, "person", Role.ADMIN, organisation="fda")
     with pytest.raises(Forbidden) as raised:
         await agreements.arm(stage.ctx, again, "opioids.verisign")
     assert raised.value.code == "four_eyes"
@@ -145,6 +145,7 @@ async def test_arming_is_told_in_the_log(stage: Stage) -> None:
     await agreements.disarm(stage.ctx, ADA, "opioids.pir")
     told = await stage.ctx.db.fetch("select actor, tag from audit_entry where subject = 'opioids.pir' order by id")
     assert [(e["actor"], e["tag"]) for e in told] == [
+        (ADA.id, "agreement.checked"),
         (ADA.id, "agreement.armed"),
         (BORIS.id, "agreement.armed"),
         (ADA.id, "agreement.disarmed"),

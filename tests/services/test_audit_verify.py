@@ -29,9 +29,9 @@ AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 NEW_CASE = """
 insert into cases (id, reference, program, program_digest, organisation, target, scope, registrable, host, tld, display,
-                   suffix_version, safety, signals, warnings, measure, state, rev, opened_at, state_since)
+                   suffix_version, safety, warnings, measure, state, rev, opened_at, state_since)
 values ($1::uuid, $2, 'pharmacy', 'd', 'o', $2, 'domain', 'a.example', 'a.example', 'example',
-        'a.example', '1', 'clear', '[]', '{}', 'hold', 'received', 1, $3, $3)
+        'a.example', '1', 'clear', '{}', 'hold', 'received', 1, $3, $3)
 """
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from notifier.domain.answer import Answer
 from notifier.domain.epp import Measure
 from notifier.errors import Conflict, Invalid, NotFound
 from notifier.sandbox.dns_server import DnsFault
 from notifier.sandbox.rdap_server import RdapFault
 from notifier.sandbox.world import Act
-from notifier.services import dispatch, review, tasks
-from notifier.services.responses import Answer, respond
+from notifier.services import dispatch, review, sending, tasks
+from notifier.services.responses import respond
 from tests.services.stages import HOOK, MAIL, RITA, ROLF, SAM, VERISIGN, Stage, row
 
 # --- the look right before ----------------------------------------------------------------------------------------
@@ -295,7 +296,7 @@ async def test_an_answer_before_the_acceptance_is_told_counts(stage: Stage) -> N
 async def test_one_job_twice_sends_once(stage: Stage) -> None:
     case_id = await stage.notified()
     notice = await stage.notice(case_id)
-    await asyncio.gather(*(dispatch.send(stage.ctx, str(notice["id"])) for _ in range(5)))
+    await asyncio.gather(*(sending.send(stage.ctx, str(notice["id"])) for _ in range(5)))
     await asyncio.gather(*(dispatch.dispatch(stage.ctx, case_id) for _ in range(5)))
     assert len(stage.received()) == 1
     assert await stage.attempts(notice["id"]) == ["accepted"]
@@ -307,7 +308,7 @@ async def test_an_attempt_that_nobody_finished_is_uncertain_by_mail(stage: Stage
     notice = await stage.notice(case_id)
     await stage.ctx.db.pool.execute("update attempt set result = 'started', finished_at = null")
     await stage.ctx.db.pool.execute("update notice set state = 'sending', sent_at = null")
-    await dispatch.send(stage.ctx, str(notice["id"]))
+    await sending.send(stage.ctx, str(notice["id"]))
     assert ((await stage.notice(case_id))["state"], len(stage.received())) == ("uncertain", 1)
     assert await stage.task_kinds() == ["uncertain"]
 
@@ -317,7 +318,7 @@ async def test_an_attempt_that_nobody_finished_is_sent_again_by_webhook(stage: S
     notice = await stage.notice(case_id)
     await stage.ctx.db.pool.execute("update attempt set result = 'started', finished_at = null")
     await stage.ctx.db.pool.execute("update notice set state = 'sending', sent_at = null")
-    await dispatch.send(stage.ctx, str(notice["id"]))
+    await sending.send(stage.ctx, str(notice["id"]))
     assert (await stage.notice(case_id))["state"] == "sent"
     assert (len(stage.received()), list(stage.r.sandbox.inbox.by_key.values())) == (2, [2])
 

@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from notifier.domain.answer import Answer
 from notifier.domain.epp import Measure
 from notifier.errors import Conflict
 from notifier.sandbox.dns_server import DnsFault
 from notifier.sandbox.rdap_server import RdapFault
 from notifier.sandbox.world import Act
 from notifier.services import review
-from notifier.services.responses import Answer, respond
+from notifier.services.responses import respond
 from tests.services.stages import HOOK, MAIL, RITA, VERISIGN, Stage
 
 ACT = timedelta(hours=4)  # after the notice, by the sandbox's pace
@@ -41,6 +42,20 @@ async def test_a_claim_is_verified_by_two_looks_that_agree(stage: Stage, domain:
     assert case["resolved_at"] == claim["claimed_at"] + timedelta(minutes=5)
 
 
+async def test_two_clocks_are_kept_of_an_act(stage: Stage) -> None:
+    """The zone shows the hold at the first look; the resolver keeps old data for two hours and a half more."""
+    case_id = await claimed(stage, "obey")
+    at = (await stage.claim(case_id))["claimed_at"]
+    stage.r.sandbox.resolver.lag = timedelta(hours=2, minutes=30)
+    await stage.pass_time(hours=1)
+    claim = await stage.claim(case_id)
+    assert claim["verdict"] == "verified"
+    assert (claim["parent_effective_at"], claim["user_effective_at"]) == (at + timedelta(minutes=1), None)
+    await stage.pass_time(hours=6)
+    claim = await stage.claim(case_id)
+    assert claim["user_effective_at"] == at + timedelta(hours=6), "the next planned look after the cache was empty"
+
+
 async def test_a_lie_is_contradicted_at_the_deadline(stage: Stage) -> None:
     case_id = await claimed(stage, "lie")
     claim = await stage.claim(case_id)
@@ -68,9 +83,12 @@ async def test_a_hold_where_a_lock_was_claimed_is_an_alarm_at_the_first_look(sta
     stage.r.sandbox.world.do(Act.HOLD, MAIL, await stage.r.clock.now(), "registry")
     await respond(stage.ctx, VERISIGN, notice_id, Answer("action_taken", Measure.LOCK, "registry"))
     await stage.pass_time(minutes=1)
-    assert ((await stage.claim(case_id))["verdict"], await stage.alarms()) == ("contradicted", ["wrong_verb"])
+    assert ((await stage.claim(case_id))["verdict"], await stage.alarms()) == (
+        "contradicted",
+        ["other_measure", "wrong_verb"],
+    )
     await stage.pass_time(hours=30)
-    assert await stage.alarms() == ["wrong_verb"], "one alarm, however often we look"
+    assert await stage.alarms() == ["other_measure", "wrong_verb"], "one alarm of each, however often we look"
 
 
 async def test_a_delete_that_nobody_asked_for_is_an_alarm(stage: Stage) -> None:
@@ -80,7 +98,7 @@ async def test_a_delete_that_nobody_asked_for_is_an_alarm(stage: Stage) -> None:
     stage.r.sandbox.world.do(Act.DELETE, MAIL, await stage.r.clock.now(), "registry")
     await respond(stage.ctx, VERISIGN, notice_id, Answer("action_taken", Measure.DELETE, "registry"))
     await stage.pass_time(minutes=5)
-    assert await stage.alarms() == ["wrong_verb"]
+    assert await stage.alarms() == ["other_measure", "wrong_verb"]
     assert (await stage.case(case_id))["outcome"] == "registry_delete"
 
 
@@ -96,6 +114,26 @@ async def test_silence_is_told_when_the_clock_ends(stage: Stage) -> None:
     case = await stage.case(case_id)
     assert (case["state"], case["outcome"], case["outcome_actor"]) == ("resolved", "no_response", "none")
     assert case["resolved_at"] == ends
+
+
+async def test_what_came_late_has_its_whole_time(stage: Stage) -> None:
+    stage.r.sandbox.desk.behaviours[MAIL] = "silent"
+    case_id = await stage.case_in_review()
+    await stage.approve(case_id)
+    port = stage.r.sandbox.smtp.port
+    await stage.r.sandbox.smtp.stop()
+    await stage.pass_time(hours=40)
+    await stage.r.sandbox.smtp.start(port)
+    await stage.pass_time(hours=5)
+    sent_at = (await stage.notice(case_id))["sent_at"]
+    assert datetime(2026, 11, 4, 5, tzinfo=UTC) < sent_at < datetime(2026, 11, 5, tzinfo=UTC)
+    # Ten working days from Wednesday 4 November, without the 11th, end with the 19th in New York.
+    ends = datetime(2026, 11, 20, 5, tzinfo=UTC)
+    await stage.r.advance_to(ends - timedelta(seconds=1))
+    assert await stage.state(case_id) == "notified"
+    await stage.pass_time(seconds=1)
+    case = await stage.case(case_id)
+    assert (case["outcome"], case["resolved_at"]) == ("no_response", ends)
 
 
 @pytest.mark.parametrize("reason", ["declined_nexus", "declined_insufficient", "declined_court_order_required"])

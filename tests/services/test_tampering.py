@@ -63,3 +63,45 @@ async def test_an_edited_document_is_named(noticed: Stage, database_url: str, ed
     report = await noticed.audit()
     assert report.exit_code == 1
     assert [fault for fault in report.faults if f"{named} {named_id}" in fault], report.faults
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "update assessment set why = 'harmless' where measured",
+        "update assessment set signals = '{}' where measured",
+        "update assessment set safety = 'reroute' where measured",
+        "update assessment set rev = rev + 40 where measured",
+        "delete from assessment where measured",
+    ],
+)
+async def test_an_edited_assessment_is_named(noticed: Stage, database_url: str, edit: str) -> None:
+    con = await asyncpg.connect(database_url)
+    await con.execute("set session_replication_role = replica")
+    named_id = await con.fetchval("select id from assessment where measured")
+    await con.execute(edit)
+    await con.close()
+    report = await noticed.audit()
+    assert report.exit_code == 1
+    assert [fault for fault in report.faults if f"assessment {named_id}" in fault], report.faults
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "update transition set to_state = 'resolved' where to_state = 'notified'",
+        "update transition set told_at = told_at - interval '1 day' where tag = 'case.opened'",
+        "update transition set word = 'other.com' where tag = 'case.opened'",
+        "delete from transition where tag = 'notice.sent'",
+        "create temp table copy as select * from transition where tag = 'notice.sent'; "
+        "update copy set entry_id = 999999; insert into transition select * from copy",
+    ],
+)
+async def test_edited_statistics_are_named(noticed: Stage, database_url: str, edit: str) -> None:
+    con = await asyncpg.connect(database_url)
+    await con.execute("set session_replication_role = replica")
+    await con.execute(edit)
+    await con.close()
+    report = await noticed.audit()
+    assert report.exit_code == 1
+    assert [fault for fault in report.faults if fault.startswith("statistics")], report.faults

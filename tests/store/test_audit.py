@@ -20,9 +20,9 @@ TABLES = ("audit_entry", "audit_leaf", "audit_node", "audit_checkpoint")
 
 NEW_CASE = """
 insert into cases (id, reference, program, program_digest, organisation, target, scope, registrable, host, tld, display,
-                   suffix_version, safety, signals, warnings, measure, state, rev, opened_at, state_since)
+                   suffix_version, safety, warnings, measure, state, rev, opened_at, state_since)
 values ($1::uuid, $1::uuid::text, 'pharmacy', 'd', 'o', $1::uuid::text, 'domain', 'a.example', 'a.example', 'example',
-        'a.example', '1', 'clear', '[]', '{}', 'hold', 'received', $2, $3, $3)
+        'a.example', '1', 'clear', '{}', 'hold', 'received', $2, $3, $3)
 """
 
 

@@ -373,7 +373,7 @@ async def test_the_guardian_acts_when_its_parent_dies() -> None:
     finally:
         process.kill()
         process.wait()
-    await until(lambda: not alive(child), "the guardian ends the child", 10)
+    await until(lambda: not alive(child), "the guardian ends the child")
 
 
 async def test_a_dismissed_guardian_does_nothing() -> None:

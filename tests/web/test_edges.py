@@ -133,5 +133,5 @@ async def test_metrics_and_health_tell_of_the_house(callers: Callers) -> None:
     assert (await callers.call("GET", "/healthz", by=NOBODY)).body == {"alive": True}
     assert (await callers.call("GET", "/readyz", by=NOBODY)).body == {"database": True, "queue": True}
     metrics = str((await callers.call("GET", "/metrics", by=NOBODY)).body)
-    for name in ("notifier_http_requests_total", "notifier_cases", "notifier_queue"):
+    for name in ("notifier_http_requests_total", "notifier_cases", "notifier_queue", "notifier_alarms_untold"):
         assert name in metrics, name

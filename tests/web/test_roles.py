@@ -8,7 +8,7 @@ import pytest
 from notifier.services import access
 from notifier.web.api import FAMILIES
 from tests.services.stages import HOOK, MAIL, row
-from tests.web.callers import NOBODY, Callers
+from tests.web.callers import BASE, NOBODY, Callers
 
 # design.md 3, Roles, written out by hand: who may call what. Whoever is missing gets 403.
 STAFF = {"submitter", "reviewer", "auditor", "admin"}
@@ -22,6 +22,14 @@ MAY: dict[str, set[str]] = {
     "GET /cases/{case_id}/timeline": STAFF,
     "GET /cases/{case_id}/observations": STAFF,
     "POST /cases/{case_id}/evidence": {"submitter", "reviewer"},
+    "GET /cases/{case_id}/evidence/{sha256}": {"submitter", "reviewer", "auditor"},
+    "GET /cases/{case_id}/manifest": {"reviewer", "auditor"},
+    "GET /cases/{case_id}/captures": {"submitter", "reviewer", "auditor"},
+    "POST /cases/{case_id}/capture": REVIEWERS,
+    "POST /cases/{case_id}/captures/{capture_id}/label": {"submitter", "reviewer"},
+    "POST /cases/{case_id}/hold": {"reviewer", "admin"},
+    "POST /cases/{case_id}/release-hold": {"reviewer", "admin"},
+    "GET /notices/{notice_id}/evidence": {"reviewer", "auditor", "registry"},
     "GET /cases/{case_id}/preview": REVIEWERS,
     "POST /cases/{case_id}/approve": REVIEWERS,
     "POST /cases/{case_id}/reject": REVIEWERS,
@@ -30,29 +38,69 @@ MAY: dict[str, set[str]] = {
     "POST /cases/{case_id}/cancel": REVIEWERS,
     "POST /cases/{case_id}/assign": REVIEWERS,
     "POST /cases/{case_id}/close": REVIEWERS,
+    "POST /cases/{case_id}/contact": REVIEWERS,
+    "POST /cases/{case_id}/pass-over": REVIEWERS,
+    "POST /cases/{case_id}/amend": REVIEWERS,
     "POST /cases/{case_id}/observe": REVIEWERS,
     "GET /notices": STAFF | {"registry"},
     "GET /notices/{notice_id}": STAFF | {"registry"},
     "POST /notices/{notice_id}/responses": {"registry"},
     "GET /tasks": {"reviewer", "admin"},
+    "GET /tasks/{task_id}": REVIEWERS,
+    "GET /tasks/{task_id}/files/{sha256}": REVIEWERS,
     "POST /tasks/{task_id}/take": REVIEWERS,
     "POST /tasks/{task_id}/resolve": REVIEWERS,
     "GET /alarms": {"reviewer", "admin"},
     "POST /alarms/{alarm_id}/take": REVIEWERS,
     "POST /alarms/{alarm_id}/close": REVIEWERS,
     "GET /programs": STAFF | {"registry", "evaluator"},
+    "GET /programs/{program_id}/explain": STAFF | {"registry", "evaluator"},
     "GET /registries": STAFF | {"registry", "evaluator"},
     "GET /registries/{registry_id}": STAFF | {"registry", "evaluator"},
-    "GET /agreements": STAFF,
-    "GET /agreements/{agreement_id}/check": {"admin"},
+    "GET /agreements": STAFF | {"registry"},
+    "GET /agreements/{agreement_id}/log": {"registry", "auditor", "admin"},
+    "GET /agreements/{agreement_id}/channel": {"registry", "auditor", "admin"},
+    "POST /agreements/{agreement_id}/channel": {"registry", "admin"},
+    "POST /agreements/{agreement_id}/channel/{version}/approve": {"admin"},
+    "POST /agreements/{agreement_id}/channel/{version}/refuse": {"registry", "admin"},
+    "POST /agreements/{agreement_id}/check": {"admin"},
     "POST /agreements/{agreement_id}/arm": {"admin"},
     "POST /agreements/{agreement_id}/disarm": {"admin"},
+    "POST /agreements/{agreement_id}/suspend": {"registry", "admin"},
+    "POST /agreements/{agreement_id}/resume": {"admin"},
+    "POST /cases/{case_id}/merge": REVIEWERS,
+    "POST /cases/{case_id}/detach": REVIEWERS,
+    "GET /news": STAFF,
+    "GET /accuracy": {"reviewer", "evaluator", "admin"},
+    "GET /cases/{case_id}/reasons": {"reviewer", "auditor"},
+    "GET /appeals": {"reviewer", "auditor", "admin"},
+    "GET /appeals/{appeal_id}": REVIEWERS,
+    "POST /appeals/{appeal_id}/take": REVIEWERS,
+    "POST /appeals/{appeal_id}/decision": REVIEWERS,
+    "GET /statistics": {"reviewer", "evaluator", "auditor", "admin"},
+    "GET /statistics/cases": {"reviewer", "evaluator", "auditor", "admin"},
+    "GET /statistics/csv": {"reviewer", "evaluator", "auditor", "admin"},
+    "GET /programs/{program_id}/grants": {"admin"},
+    "POST /programs/{program_id}/grants": {"admin"},
+    "DELETE /grants/{grant_id}": {"admin"},
+    # A permission on the token, which no role implies.
+    "GET /deconfliction": set(),
+    "POST /deconfliction": set(),
+    "GET /deconfliction/{entry_id}": set(),
+    "POST /deconfliction/{entry_id}/release": set(),
     "GET /audit/entries": {"auditor", "admin"},
     "GET /audit/checkpoint": {"auditor", "admin"},
     "GET /audit/proofs/inclusion": {"auditor", "admin"},
     "GET /audit/proofs/consistency": {"auditor", "admin"},
 }
-UNSIGNED = {"POST /inbound/{recipient}"}  # its own signature, no token
+UNSIGNED = {
+    "POST /inbound/{recipient}",  # its own signature, no token
+    "POST /appeals",  # anybody may be affected
+    "GET /appeals/status/{secret}",
+    "POST /appeals/status/{secret}/check",
+    "POST /appeals/status/{secret}/withdraw",
+    "GET /corrections",
+}
 ROLES = ["submitter", "reviewer", "registry", "evaluator", "auditor", "admin"]
 NO_ID = "0190ffff-0000-7000-8000-000000000000"
 BODIES: dict[str, Any] = {
@@ -61,17 +109,32 @@ BODIES: dict[str, Any] = {
     "request-evidence": {"reason": "r"},
     "withdraw": {"reason": "r"},
     "cancel": {"reason": "r"},
+    "contact": {"party": "host", "address": "abuse@host-1.net", "source": "their page"},
+    "pass-over": {"reason": "r"},
+    "amend": {"answer": "a"},
     "assign": {"assignee": None},
     "evidence": [
         {"kind": "screenshot", "url": "https://a.com/", "captured_at": "2026-11-02T11:00:00Z", "sha256": "0" * 64}
         | {"media_type": "image/png"}
     ],
     "responses": {"kind": "acknowledged"},
+    "hold": {"reason": "r"},
+    "label": {"finding": "unclear"},
+    "merge": {"into": NO_ID},
+    "detach": {"report_ids": [NO_ID], "reason": "r"},
+    "deconfliction": {"pattern": "a.com", "authority": "a", "reference": "b"},
+    "release": {"note": "n"},
+    "channel": {"adapter": "smtp", "address": {"to": "a@b.example"}},
+    "refuse": {"reason": "r"},
+    "grants": {"organisation": "university", "until": "2026-12-24T00:00:00Z"},
+    "suspend": {"scope": "requests", "reason": "r"},
     "resolve": {"resolution": "done"},
+    "decision": {"outcome": "upheld", "reasons": "r"},
 }
 QUERIES = {
     "GET /audit/proofs/inclusion": "?entry_id=999999",
     "GET /audit/proofs/consistency": "?old=0&new=0",
+    "GET /statistics/cases": "?cell=all/funnel/opened",
 }
 
 
@@ -85,15 +148,35 @@ def test_the_table_names_every_route() -> None:
 
 async def ask(callers: Callers, route: str, by: str) -> Any:
     method, path = route.split(" ")
-    for name in ("report_id", "case_id", "notice_id", "task_id", "alarm_id"):
+    for name in (
+        "report_id",
+        "case_id",
+        "notice_id",
+        "task_id",
+        "alarm_id",
+        "entry_id",
+        "capture_id",
+        "appeal_id",
+        "grant_id",
+    ):
         path = path.replace(f"{{{name}}}", NO_ID)
-    path = path.replace("{registry_id}", "verisign").replace("{agreement_id}", "opioids.none")
+    path = (
+        path.replace("{registry_id}", "verisign")
+        .replace("{agreement_id}", "opioids.none")
+        .replace("{program_id}", "piracy")
+        .replace("{version}", "1")
+        .replace("{sha256}", "0" * 64)
+    )
     path += QUERIES.get(route, "")
     if method == "GET":
         return await callers.get(path, by=by)
+    if method == "DELETE":
+        return await callers.call(method, BASE + path, by=by)
     if route == "POST /reports/batch":
         return await callers.post(path, by=by, data=b"[]")
     last = path.rpartition("/")[2]
+    if "/channel/" in path and last == "approve":
+        return await callers.post(path, {}, by=by)
     body = {"program": "piracy", "domain": "1.2.3.4", "summary": "s"} if route == "POST /reports" else BODIES.get(last)
     return await callers.post(path, body if body is not None else {}, by=by)
 

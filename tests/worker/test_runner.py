@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from notifier.domain.events import Job, JobKind
+from notifier.domain.jobs import Job, JobKind
 from notifier.store import queue
 from notifier.store.audit import FAILURES
 from notifier.store.database import Database

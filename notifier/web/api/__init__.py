@@ -2,7 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 
-from notifier.web.api import audit, cases, catalog, decisions, inbound, notices, reports, waiting
+from notifier.web.api import (
+    accuracy,
+    agreements,
+    appeals,
+    audit,
+    captures,
+    cases,
+    catalog,
+    decisions,
+    deconfliction,
+    files,
+    inbound,
+    joining,
+    news,
+    notices,
+    reports,
+    statistics,
+    waiting,
+)
 from notifier.web.routes import Route
 
 BASE = "/api/v1"
@@ -10,10 +28,19 @@ BASE = "/api/v1"
 FAMILIES: Mapping[str, Sequence[Route]] = {
     "reports": reports.ROUTES,
     "cases": cases.ROUTES,
+    "evidence": files.ROUTES,
+    "captures": captures.ROUTES,
     "decisions": decisions.ROUTES,
+    "merge and detach": joining.ROUTES,
+    "news": news.ROUTES,
+    "accuracy": accuracy.ROUTES,
+    "appeals": appeals.ROUTES,
+    "statistics": statistics.ROUTES,
+    "deconfliction": deconfliction.ROUTES,
     "notices": notices.ROUTES,
     "tasks and alarms": waiting.ROUTES,
     "inbound": inbound.ROUTES,
     "catalog": catalog.ROUTES,
+    "agreements": agreements.ROUTES,
     "audit": audit.ROUTES,
 }

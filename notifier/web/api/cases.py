@@ -1,15 +1,14 @@
-"""Cases: what they are, what they hold, what happened to them, and more evidence for them."""
+"""Cases: what they are, what they hold, and what happened to them."""
 
-from notifier.services import reading, review
+from notifier.services import reading
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
 from notifier.services.reading import CaseFilter
 from notifier.web.routes import Reply, Route
-from notifier.web.schemas import CasePath, CaseQuery, EvidenceIn
+from notifier.web.schemas import CasePath, CaseQuery
 from notifier.web.views.base import STAFF
 from notifier.web.views.cases import (
     CaseDetail,
-    CaseFindings,
     CaseOut,
     CasePage,
     CaseParts,
@@ -18,7 +17,6 @@ from notifier.web.views.cases import (
     Timeline,
     case_row,
     entry,
-    findings_of,
 )
 
 _READERS = [Role.SUBMITTER, Role.REVIEWER, Role.AUDITOR, Role.ADMIN]
@@ -52,12 +50,6 @@ async def get_observations(ctx: Context, who: Principal, path: CasePath) -> Repl
     return Reply(200, Observations(items=[ObservationOut.of(row) for row in rows]))
 
 
-async def add_evidence(ctx: Context, who: Principal, path: CasePath, body: EvidenceIn) -> Reply:
-    """More evidence, and the findings that follow. Its supplier may not approve the case. Files are not taken here."""
-    case, verdict = await review.add_evidence(ctx, who, path.case_id, body.evidence)
-    return Reply(200, findings_of(case, verdict))
-
-
 ROUTES = [
     Route("GET", "/cases", list_cases, "List cases", {200: CasePage}, roles=_READERS),
     Route("GET", "/cases/{case_id}", get_case, "Show a case", {200: CaseDetail}, roles=_READERS),
@@ -69,14 +61,5 @@ ROUTES = [
         "What was observed",
         {200: Observations},
         roles=_READERS,
-    ),
-    Route(
-        "POST",
-        "/cases/{case_id}/evidence",
-        add_evidence,
-        "Add evidence",
-        {200: CaseFindings},
-        roles=[Role.SUBMITTER, Role.REVIEWER],
-        problems=[409],
     ),
 ]

@@ -1,4 +1,4 @@
-"""What is configured: programs, registries, agreements, and the arming of agreements."""
+"""What is configured: programs and registries."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -6,20 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 from notifier.catalog import Registry
+from notifier.domain.explaining import explain
 from notifier.domain.program import LadderStep, Program
 from notifier.errors import NotFound
-from notifier.services import access, agreements
+from notifier.services import access
 from notifier.services.access import Principal, Role
-from notifier.services.agreements import Standing
 from notifier.services.context import Context
 from notifier.web.routes import Reply, Route
-from notifier.web.schemas import AgreementPath, Paged, RegistryPath
-from notifier.web.views.base import STAFF
+from notifier.web.schemas import Paged, ProgramPath, RegistryPath
 from notifier.web.views.catalog import (
-    AgreementOut,
-    Agreements,
-    CheckOut,
-    FaultOut,
+    ExplanationOut,
     ProgramOut,
     Programs,
     RegistryDetail,
@@ -29,14 +25,18 @@ from notifier.web.views.catalog import (
 )
 
 _ALL = list(Role)
-_SEE_AGREEMENTS = [Role.SUBMITTER, Role.REVIEWER, Role.AUDITOR, Role.ADMIN]
-_ADMIN = [Role.ADMIN]
 
 
 async def list_programs(ctx: Context, who: Principal) -> Reply:
     """The programs in your reach, whole."""
     programs = (p for _, p in sorted(ctx.catalog.programs.items()) if who.programs is None or p.id in who.programs)
     return Reply(200, Programs(items=[ProgramOut.of(_program(p)) for p in programs]))
+
+
+async def explain_program(ctx: Context, who: Principal, path: ProgramPath) -> Reply:
+    """What a program asks for, of whom, and how long everything takes, in plain words."""
+    access.require_program(who, path.program_id)
+    return Reply(200, ExplanationOut.of(explain(ctx.program(path.program_id))))
 
 
 def _program(program: Program) -> dict[str, Any]:
@@ -100,63 +100,16 @@ async def get_registry(ctx: Context, who: Principal, path: RegistryPath) -> Repl
     return Reply(200, RegistryDetail.of({**plain, "tlds": sorted(registry.tlds)}))
 
 
-async def list_agreements(ctx: Context, who: Principal) -> Reply:
-    """Every agreement in your reach and whether notices may leave under it."""
-    access.require(who, *_SEE_AGREEMENTS)
-    found = [s for s in await agreements.standings(ctx) if who.programs is None or s.program in who.programs]
-    return Reply(200, Agreements(items=[_agreement(who, standing) for standing in found]))
-
-
-def _agreement(who: Principal, standing: Standing) -> AgreementOut:
-    shown = AgreementOut.of(standing)
-    return shown if who.role in STAFF else shown.model_copy(update={"armed_by": None})
-
-
-async def check_agreement(ctx: Context, who: Principal, path: AgreementPath) -> Reply:
-    """Whether the channel can be reached. Sends nothing."""
-    access.require(who, Role.ADMIN)
-    found = await agreements.check(ctx, path.agreement_id)
-    return Reply(200, CheckOut(ready=not found, problems=[FaultOut.of(p) for p in found]))
-
-
-async def arm_agreement(ctx: Context, who: Principal, path: AgreementPath) -> Reply:
-    """The first of two admins, or the second, different one: then notices may leave."""
-    return Reply(200, AgreementOut.of(await agreements.arm(ctx, who, path.agreement_id)))
-
-
-async def disarm_agreement(ctx: Context, who: Principal, path: AgreementPath) -> Reply:
-    """One admin is enough to stop."""
-    return Reply(200, AgreementOut.of(await agreements.disarm(ctx, who, path.agreement_id)))
-
-
 ROUTES = [
     Route("GET", "/programs", list_programs, "List programs", {200: Programs}, roles=_ALL),
-    Route("GET", "/registries", list_registries, "List registries", {200: RegistryPage}, roles=_ALL),
-    Route("GET", "/registries/{registry_id}", get_registry, "Show a registry", {200: RegistryDetail}, roles=_ALL),
-    Route("GET", "/agreements", list_agreements, "List agreements", {200: Agreements}, roles=_SEE_AGREEMENTS),
     Route(
         "GET",
-        "/agreements/{agreement_id}/check",
-        check_agreement,
-        "Check a channel",
-        {200: CheckOut},
-        roles=_ADMIN,
+        "/programs/{program_id}/explain",
+        explain_program,
+        "Explain a program",
+        {200: ExplanationOut},
+        roles=_ALL,
     ),
-    Route(
-        "POST",
-        "/agreements/{agreement_id}/arm",
-        arm_agreement,
-        "Arm an agreement",
-        {200: AgreementOut},
-        roles=_ADMIN,
-        problems=[409],
-    ),
-    Route(
-        "POST",
-        "/agreements/{agreement_id}/disarm",
-        disarm_agreement,
-        "Disarm an agreement",
-        {200: AgreementOut},
-        roles=_ADMIN,
-    ),
+    Route("GET", "/registries", list_registries, "List registries", {200: RegistryPage}, roles=_ALL),
+    Route("GET", "/registries/{registry_id}", get_registry, "Show a registry", {200: RegistryDetail}, roles=_ALL),
 ]

@@ -5,11 +5,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from notifier.domain.case import Case
-from notifier.services import review
+from notifier.services import review, stepping
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
+from notifier.web.bodies import AmendmentIn, Approval, Assignment, Because, ContactIn, Rejection, Withdrawal
 from notifier.web.routes import Reply, Route
-from notifier.web.schemas import Approval, Assignment, Because, CasePath
+from notifier.web.schemas import CasePath
 from notifier.web.views.cases import CaseStep, PreviewOut
 
 
@@ -27,9 +28,9 @@ async def approve(ctx: Context, who: Principal, path: CasePath, body: Approval) 
     return _step(await review.approve(ctx, who, path.case_id, body.digest, body.note))
 
 
-async def reject(ctx: Context, who: Principal, path: CasePath, body: Because) -> Reply:
+async def reject(ctx: Context, who: Principal, path: CasePath, body: Rejection) -> Reply:
     """Reject a case under review."""
-    return _step(await review.reject(ctx, who, path.case_id, body.reason))
+    return _step(await review.reject(ctx, who, path.case_id, body.reason, body.ground))
 
 
 async def request_evidence(ctx: Context, who: Principal, path: CasePath, body: Because) -> Reply:
@@ -37,9 +38,9 @@ async def request_evidence(ctx: Context, who: Principal, path: CasePath, body: B
     return _step(await review.request_evidence(ctx, who, path.case_id, body.reason))
 
 
-async def withdraw(ctx: Context, who: Principal, path: CasePath, body: Because) -> Reply:
+async def withdraw(ctx: Context, who: Principal, path: CasePath, body: Withdrawal) -> Reply:
     """Take a case back: what has not left never leaves, and everyone told is told that it is withdrawn."""
-    return _step(await review.withdraw(ctx, who, path.case_id, body.reason))
+    return _step(await review.withdraw(ctx, who, path.case_id, body.reason, body.ground))
 
 
 async def cancel(ctx: Context, who: Principal, path: CasePath, body: Because) -> Reply:
@@ -60,6 +61,22 @@ async def close(ctx: Context, who: Principal, path: CasePath) -> Reply:
 async def observe(ctx: Context, who: Principal, path: CasePath) -> Reply:
     """Ask for a look at the target now. It is taken in a moment."""
     return _step(await review.observe_now(ctx, who, path.case_id), 202)
+
+
+async def give_contact(ctx: Context, who: Principal, path: CasePath, body: ContactIn) -> Reply:
+    """Say where the host or registrar is reached, and how you know. You may not approve the case then."""
+    case = await stepping.give_contact(ctx, who, path.case_id, body.party, body.address, body.source, body.name)
+    return _step(case)
+
+
+async def pass_over(ctx: Context, who: Principal, path: CasePath, body: Because) -> Reply:
+    """Go on without the party whose turn it is. What the rules want proven of it is still wanted."""
+    return _step(await stepping.pass_over(ctx, who, path.case_id, body.reason))
+
+
+async def amend(ctx: Context, who: Principal, path: CasePath, body: AmendmentIn) -> Reply:
+    """Answer what the recipient asked for. Another person approves the amended notice; its clock goes on then."""
+    return _step(await stepping.amend(ctx, who, path.case_id, body.answer))
 
 
 def _act(name: str, act: Any, summary: str, roles: list[Role], answer: int = 200) -> Route:
@@ -86,5 +103,8 @@ ROUTES = [
     _act("cancel", cancel, "Cancel an approval", _REVIEWER),
     _act("assign", assign, "Assign a case", _REVIEWER),
     _act("close", close, "Close a case", _REVIEWER),
+    _act("contact", give_contact, "Give a contact", _REVIEWER),
+    _act("pass-over", pass_over, "Go on without a party", _REVIEWER),
+    _act("amend", amend, "Answer a recipient's question", _REVIEWER),
     _act("observe", observe, "Look now", _REVIEWER, 202),
 ]

@@ -3,8 +3,9 @@
 from notifier.services import reading, responses
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
+from notifier.web.bodies import AnswerIn
 from notifier.web.routes import Reply, Route
-from notifier.web.schemas import AnswerIn, NoticePath, NoticeQuery
+from notifier.web.schemas import NoticePath, NoticeQuery
 from notifier.web.views.notices import NoticeDetail, NoticeOut, NoticePage, RecordedOut, notice_detail, notice_row
 
 _READERS = [Role.SUBMITTER, Role.REVIEWER, Role.REGISTRY, Role.AUDITOR, Role.ADMIN]

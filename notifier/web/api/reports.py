@@ -6,13 +6,13 @@ from typing import Any
 
 from notifier.domain import sheet
 from notifier.domain.report import ReportIn
-from notifier.errors import NotifierError, Refused
+from notifier.errors import NotifierError, Refused, TooMany
 from notifier.services import intake, reading
 from notifier.services.access import Principal, Role
 from notifier.services.batch import RowResult
 from notifier.services.batch import submit_batch as submit_rows
 from notifier.services.context import Context
-from notifier.services.intake import Submitted
+from notifier.services.submitted import Submitted
 from notifier.web.routes import JSON, RawBody, Reply, Route
 from notifier.web.schemas import BatchQuery, KeyHeader, ReportPath
 from notifier.web.views.base import STAFF
@@ -31,6 +31,10 @@ async def submit_report(ctx: Context, who: Principal, headers: KeyHeader, body: 
 
 
 def _refusal(done: Submitted) -> NotifierError:
+    if done.code == "quota_exceeded":
+        return TooMany(
+            done.detail or "too many", code="quota_exceeded", report_id=done.report_id, retry_after=done.retry_after
+        )
     return Refused(done.detail or "refused", code=done.code, report_id=done.report_id)
 
 
@@ -47,6 +51,7 @@ async def submit_batch(ctx: Context, who: Principal, query: BatchQuery, body: Ra
             duplicates=duplicates,
             refused=refused,
             ignored_columns=list(batch.ignored_columns),
+            read_as=dict(batch.read_as),
             results=[_row(r) for r in results],
         ),
     )
@@ -79,7 +84,7 @@ ROUTES = [
         "Submit a report",
         {201: SubmittedOut, 200: SubmittedOut},
         roles=[Role.SUBMITTER],
-        problems=[409, 422],
+        problems=[409, 422, 429],
         raw={JSON: ReportIn},
     ),
     Route(

@@ -10,8 +10,11 @@ from pydantic import Field
 from notifier.domain.case import Case, CaseState
 from notifier.domain.epp import Measure
 from notifier.domain.policy import Verdict
+from notifier.domain.rule import Recipient
 from notifier.domain.safety import Safety, Scope
+from notifier.services import correspondence
 from notifier.services.access import Principal
+from notifier.services.joining import Parted
 from notifier.services.review import Preview
 from notifier.web.views.base import STAFF, FindingOut, View
 from notifier.web.views.notices import DraftOut, NoticeOut, content
@@ -25,8 +28,10 @@ class SignalOut(View):
     """A fact about the target that its safety was judged by."""
 
     name: str
-    value: str
+    value: str = Field(description="`unknown` where it could not be found out.")
+    weight: Safety = Field(description="What this alone would mean.")
     source: str
+    at: datetime | None = Field(description="When it was found out.")
 
 
 class CaseReportOut(View):
@@ -52,11 +57,24 @@ class EvidenceOut(View):
     body: dict[str, Any]
 
 
+class FileOut(View):
+    """A file that the case holds; it is taken by its digest, and never opened here."""
+
+    sha256: str
+    size: int
+    media_type: str
+    name: str = Field(description="As it was called, made harmless.")
+    supplied_by: str
+    received_at: datetime
+    erased_at: datetime | None = Field(description="Retention was over; its digest stays.")
+
+
 class ApprovalOut(View):
     """Who approved what."""
 
     principal: str
     digest: str
+    program_digest: str | None = Field(description="The rules that it was given under.")
     note: str
     at: datetime
 
@@ -77,6 +95,10 @@ class ClaimOut(View):
     alarms: list[str]
     why: str
     judged_at: datetime | None
+    parent_effective_at: datetime | None = Field(description="Since when the parent zone's own servers show it.")
+    user_effective_at: datetime | None = Field(
+        description="Since when recursive resolvers show it; null also when none is asked."
+    )
 
 
 class CaseParts(View):
@@ -89,6 +111,9 @@ class CaseParts(View):
     notices: list[NoticeOut]
     tasks: list[TaskOut]
     alarms: list[AlarmOut]
+    files: list[FileOut]
+    legal_hold: bool = Field(description="Nothing of the case is erased while it stands.")
+    linked_notices: list[NoticeOut] = Field(description="What cases that were merged into this one had sent.")
 
 
 class CaseOut(View):
@@ -105,10 +130,15 @@ class CaseOut(View):
     private_suffix: str | None
     tld: str
     safety: Safety
+    why: str = Field(description="What the safety rests on, in a sentence.")
+    measured: bool = Field(description="False: it rests on lists alone, nothing was measured yet.")
+    assessed_at: datetime
     signals: list[SignalOut]
     warnings: list[str]
     registry: str | None
     agreement: str | None
+    step: Recipient = Field(description="The party of the ladder whose turn it is.")
+    passed: list[Recipient] = Field(description="Whose turn is over.")
     measure: Measure
     state: CaseState
     rev: int
@@ -127,11 +157,20 @@ class CaseOut(View):
     outcome_actor: str | None
     aftermath: str | None
     undo: str
+    appeal_open: bool = Field(
+        default=False, description="An appeal is heard: nothing more is asked for until it is decided."
+    )
     reopened_count: int
     previous_case: UUID | None
-    suffix_version: str
+    suffix_version: str = Field(description="The suffix list that the readings come from.")
+    names_version: int = Field(description="Version of the rules by which the name was read.")
     assignee: str | None = Field(description="Shown to staff.")
     approvers: list[str] | None = Field(description="Shown to staff.")
+    merged_into: UUID | None = Field(description="The case that goes on with its reports.")
+    embargo: bool | None = Field(description="Shown with the permission deconflict: nothing leaves.")
+    second_reasons: list[str] | None = Field(
+        description="What makes the rules ask for a second person. Shown to staff."
+    )
 
 
 class CasePage(View):
@@ -147,7 +186,7 @@ class CaseDetail(CaseOut):
 
 def case_row(who: Principal, row: Mapping[str, Any]) -> dict[str, Any]:
     """A case's row without what only staff may see."""
-    return dict(row) if who.role in STAFF else {**row, "assignee": None, "approvers": None}
+    return dict(row) if who.role in STAFF else {**row, "assignee": None, "approvers": None, "second_reasons": None}
 
 
 class CaseStep(View):
@@ -162,6 +201,17 @@ class CaseStep(View):
     undo: str
 
 
+class PartedOut(View):
+    """Two cases after reports went from one to the other."""
+
+    case: CaseStep = Field(description="The case that the request named.")
+    other: CaseStep = Field(description="Where the reports are now.")
+
+    @classmethod
+    def shown(cls, parted: Parted) -> "PartedOut":
+        return cls(case=CaseStep.of(parted.source), other=CaseStep.of(parted.other))
+
+
 class CaseFindings(CaseStep):
     """A case after more evidence came."""
 
@@ -173,6 +223,24 @@ def findings_of(case: Case, verdict: Verdict) -> CaseFindings:
     step = CaseStep.of(case)
     findings = [FindingOut.of(finding) for finding in verdict.findings]
     return CaseFindings(**dict(step), sufficient=verdict.sufficient, findings=findings)
+
+
+class EvidenceTaken(CaseFindings):
+    """A case after more evidence came, and what became of its files."""
+
+    files: list[str] = Field(description="SHA-256 of each file that was kept, in the order they came.")
+    missing_files: list[str] = Field(description="Digests that the items name and no file of the case has; send those.")
+
+    @classmethod
+    def after(cls, case: Case, verdict: Verdict, kept: list[str], missing: list[str]) -> "EvidenceTaken":
+        return cls(**dict(findings_of(case, verdict)), files=kept, missing_files=missing)
+
+
+class ManifestOut(View):
+    """All evidence of a case by digest."""
+
+    sha256: str = Field(description="Of the exact text in `body`, hex.")
+    body: str = Field(description="RFC 8785 form of the document.")
 
 
 class EntryOut(View):
@@ -218,6 +286,18 @@ class Observations(View):
     items: list[ObservationOut]
 
 
+class ExchangeOut(View):
+    """One notice that asked a party for something, and the last thing that it said."""
+
+    notice_id: UUID
+    party: Recipient
+    name: str
+    address: str
+    measure: Measure
+    at: datetime
+    words: str = Field(description="All of it in a sentence, as the next party is told.")
+
+
 class PreviewOut(View):
     """The notices that approval would send, and the digest that approval must name."""
 
@@ -228,8 +308,12 @@ class PreviewOut(View):
     armed: bool = Field(description="The agreement is armed: after approval and cancel window the notices leave.")
     blockers: list[str] = Field(description="Why approval is impossible now.")
     cautions: list[str]
+    second_reasons: list[str] = Field(description="What a second person must weigh; both state a reason then.")
+    program_digest: str = Field(description="The rules that the case was judged under.")
     sufficient: bool
     findings: list[FindingOut]
+    step: Recipient = Field(description="The party of the ladder whose turn it is.")
+    said: list[ExchangeOut] = Field(description="What the parties that were asked before were asked, and said.")
     notices: list[DraftOut]
 
     @classmethod
@@ -242,7 +326,10 @@ class PreviewOut(View):
                 purpose=draft.notice.purpose,
                 version=draft.notice.version,
                 agreement=draft.notice.agreement,
-                registry=draft.registry,
+                registry=draft.recipient.id,
+                party=draft.recipient.party,
+                path=draft.recipient.path,
+                source=draft.recipient.source,
                 measure=draft.content.measure,
                 domain=draft.content.domain,
                 digest=draft.content.digest,
@@ -257,7 +344,22 @@ class PreviewOut(View):
             armed=preview.armed,
             blockers=list(preview.blockers),
             cautions=list(preview.cautions),
+            second_reasons=list(case.second_reasons),
+            program_digest=case.program_digest,
             sufficient=verdict.sufficient,
             findings=[FindingOut.of(f) for f in verdict.findings],
+            step=case.step,
+            said=[
+                ExchangeOut(
+                    notice_id=UUID(e.notice_id),
+                    party=e.party,
+                    name=e.name,
+                    address=e.address,
+                    measure=Measure(e.measure),
+                    at=e.at,
+                    words=correspondence.in_words(e),
+                )
+                for e in preview.said
+            ],
             notices=notices,
         )

@@ -1,4 +1,4 @@
-"""Views of programs, registries and agreements."""
+"""Views of programs and registries."""
 
 from datetime import date
 
@@ -43,6 +43,29 @@ class Programs(View):
     items: list[ProgramOut]
 
 
+class RuleOut(View):
+    """One rule in plain words, and what can satisfy it."""
+
+    id: str
+    type: str
+    asks: str
+    guards: list[str] = Field(description="The steps before which it must pass; empty for one of several.")
+    part_of: list[str] = Field(description="The rule any_of that it is one of.")
+    rejects: bool = Field(description="That it does not hold is a reason to reject.")
+    evidence: list[str] = Field(description="Kinds of evidence that can satisfy it.")
+    said: list[str] = Field(description="Fields of a report that can; with neither we look ourselves.")
+
+
+class ExplanationOut(View):
+    """A program in plain words, made from its rules."""
+
+    about: list[str]
+    rules: list[RuleOut]
+    ladder: list[str]
+    windows: list[str]
+    text: str = Field(description="All of it on one page.")
+
+
 class RegistryOut(View):
     """A registry in a list."""
 
@@ -73,34 +96,3 @@ class RegistryDetail(View):
     source: str
     as_of: str
     digest: str
-
-
-class AgreementOut(View):
-    """An agreement and whether notices may leave under it."""
-
-    id: str
-    program: str
-    registry: str
-    recipient: str
-    adapter: str | None
-    armed: bool
-    armed_by: list[str] | None = Field(description="Shown to staff.")
-    basis: str
-
-
-class Agreements(View):
-    items: list[AgreementOut]
-
-
-class FaultOut(View):
-    """What is wrong with a channel and what is expected."""
-
-    what: str
-    expected: str
-
-
-class CheckOut(View):
-    """Whether a channel can be reached; nothing was sent."""
-
-    ready: bool
-    problems: list[FaultOut]

@@ -11,8 +11,9 @@ from pydantic import Field
 from notifier.adapter import RenderedNotice
 from notifier.domain.epp import Measure
 from notifier.domain.notice import NoticeState, Purpose
-from notifier.services import drafting
-from notifier.services.access import Principal
+from notifier.domain.rule import Recipient
+from notifier.services import drafting, links
+from notifier.services.access import Principal, Role
 from notifier.web.views.base import STAFF, View
 
 
@@ -23,7 +24,8 @@ class NoticeOut(View):
     case_id: UUID | None = Field(description="Shown to staff.")
     reference: str
     program: str
-    registry: str
+    registry: str = Field(description="The recipient: a registry, or a registrar or host as `party` says.")
+    party: Recipient
     purpose: Purpose
     version: int
     state: NoticeState
@@ -63,15 +65,16 @@ class ContentOut(View):
     attachments: list[AttachmentOut]
 
 
-def content(rendered: RenderedNotice) -> dict[str, Any]:
-    """The fields of ContentOut."""
+def content(rendered: RenderedNotice, *, to_recipient: bool = False) -> dict[str, Any]:
+    """The fields of ContentOut. The secret of the notice's link is for its recipient alone."""
+    seen = (lambda text: text) if to_recipient else links.masked
     return {
         "recipient_name": rendered.recipient_name,
         "recipient_address": rendered.recipient_address,
         "measure_word": rendered.measure_word,
         "subject": rendered.subject,
-        "text": rendered.text,
-        "html": rendered.html,
+        "text": seen(rendered.text),
+        "html": seen(rendered.html),
         "xarf": json.loads(rendered.xarf) if rendered.xarf else None,
         "attachments": rendered.attachments,
     }
@@ -87,6 +90,7 @@ class ResponseOut(View):
     reason: str | None
     effective_at: datetime | None
     comment: str
+    domain: str | None
     received_at: datetime
 
 
@@ -99,6 +103,8 @@ class AttemptOut(View):
     result: str
     reference: str | None
     detail: str | None
+    attended: bool = Field(description="A person carries it: `started` until that person says what came of it.")
+    receipt: str | None = Field(description="SHA-256 of the file that shows its arrival; the case holds it.")
 
 
 class NoticeDetail(NoticeOut):
@@ -115,7 +121,12 @@ def notice_row(who: Principal, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def notice_detail(who: Principal, row: Mapping[str, Any]) -> NoticeDetail:
-    return NoticeDetail.of({**notice_row(who, row), "content": content(drafting.thaw(row["content"]))})
+    return NoticeDetail.of(
+        {
+            **notice_row(who, row),
+            "content": content(drafting.thaw(row["content"]), to_recipient=who.role is Role.REGISTRY),
+        }
+    )
 
 
 class RecordedOut(View):
@@ -136,6 +147,9 @@ class DraftOut(ContentOut):
     version: int
     agreement: str
     registry: str
+    party: Recipient
+    path: str = Field(description="How the address is known: `agreement`, `given`, or where a look-up's answer has it.")
+    source: str = Field(description="Who gave the address.")
     measure: Measure
     domain: str
     digest: str

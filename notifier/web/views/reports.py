@@ -45,6 +45,7 @@ class BatchOut(View):
     duplicates: int = Field(description="Accepted rows that joined an open case or were known.")
     refused: int
     ignored_columns: list[str]
+    read_as: dict[str, str]
     results: list[RowOut]
 
 

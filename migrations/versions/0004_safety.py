@@ -1,0 +1,12 @@
+"""What was found out about a target's safety, and when."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision, down_revision = "0004", "0003"
+
+
+def upgrade() -> None:
+    sql = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    op.get_bind().connection.dbapi_connection.run_async(lambda con: con.execute(sql))

@@ -1,0 +1,12 @@
+"""Appeals: statements from outside, what is done with them, and what was put right."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision, down_revision = "0019", "0018"
+
+
+def upgrade() -> None:
+    sql = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    op.get_bind().connection.dbapi_connection.run_async(lambda con: con.execute(sql))

@@ -1,0 +1,251 @@
+"""Histories in, figures out: funnels, outcomes, claims against looks, times, shares, work; and a period's flow.
+
+Every count is the length of a list of what is counted, and the list can be asked for by the figure's cell: a number and
+the cases behind it cannot part.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from notifier.domain.case import CaseState
+from notifier.domain.definitions import FEW, SHARES, STAGES, TIMES
+from notifier.domain.history import ClaimSeen, History
+from notifier.domain.measures import wilson
+from notifier.domain.outcome import Verdict
+from notifier.domain.period import Flow, flow
+from notifier.domain.survival import CONFIDENCE, Curve, Duration, LogRank, kaplan_meier, log_rank
+
+_STOPPED = frozenset({CaseState.REJECTED, CaseState.WITHDRAWN, CaseState.SUPERSEDED})
+_UNSEEN = frozenset({Verdict.CONTRADICTED, Verdict.UNVERIFIABLE})
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """`n` of `of`, with its Wilson interval at 95 %; of nothing, None and 0 to 1. `few`: too few to say much."""
+
+    n: int
+    of: int
+    share: float | None
+    low: float
+    high: float
+    few: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeCount:
+    outcome: str
+    actor: str
+    share: Share
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimCount:
+    party: str
+    measure: str
+    verdict: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimeTo:
+    """Times in seconds. `few`: fewer than ten had it."""
+
+    key: str
+    curve: Curve
+    few: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CohortFigures:
+    """Of units by their cohort date."""
+
+    units: int
+    cases: int
+    funnel: Mapping[str, Share]
+    shares: Mapping[str, Share]
+    outcomes: Sequence[OutcomeCount]
+    claims: Sequence[ClaimCount]
+    times: Mapping[str, TimeTo]
+    work: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodFigures:
+    """Of cases, by when things happened. `acts`: how many had their first notice, claim, success or relapse then."""
+
+    start: datetime
+    end: datetime
+    flow: Flow
+    acts: Mapping[str, int]
+
+
+def share_of(n: int, of: int) -> Share:
+    """Raises ValueError unless 0 <= n <= of: nothing exceeds what it is of."""
+    low, high = wilson(n, of, CONFIDENCE)
+    return Share(n, of, n / of if of else None, low, high, of < FEW)
+
+
+def outcome_of(unit: History) -> tuple[str, str]:
+    """Outcome and who is credited; in words of its own where a case has none."""
+    if unit.outcome is not None:
+        return unit.outcome, unit.actor or "none"
+    if unit.state == CaseState.REJECTED:
+        return "rejected", "none"
+    return ("not_known" if unit.state in (CaseState.RESOLVED, CaseState.CLOSED) else "open"), "none"
+
+
+# --- a cohort -------------------------------------------------------------------------------------------------------
+
+# Whoever reached a stage has reached those before it, also when one of them left no trace.
+_REACHED: Mapping[str, Callable[[History], bool]] = {
+    "opened": lambda u: True,
+    "approved": lambda u: u.approved is not None or _sent(u),
+    "sent": lambda u: _sent(u),
+    "received": lambda u: u.received is not None or u.answered is not None,
+    "answered": lambda u: u.answered is not None,
+    "claimed": lambda u: u.claimed is not None,
+    "verified": lambda u: u.verified is not None,
+}
+
+
+def _sent(unit: History) -> bool:
+    return unit.sent is not None
+
+
+def cohort_cells(units: Iterable[History]) -> dict[str, list[History]]:
+    """What each count counts, by cell: `funnel/STAGE`, `share/KEY`, `outcome/OUTCOME/ACTOR`, `claim/PARTY/MEASURE/VERDICT`.
+
+    A unit with two claims of a kind stands twice in that cell.
+    """
+    found: dict[str, list[History]] = {f"funnel/{stage}": [] for stage in STAGES}
+    found |= {f"share/{key}": [] for key in SHARES}
+    for unit in units:
+        for stage, reached in _REACHED.items():
+            if reached(unit):
+                found[f"funnel/{stage}"].append(unit)
+        if unit.verified is not None:
+            found["share/success"].append(unit)
+        if _REACHED["approved"](unit) and not unit.withdrawn_error:
+            found["share/accuracy"].append(unit)
+        if unit.relapsed is not None:
+            found["share/relapsed"].append(unit)
+        found.setdefault("outcome/{}/{}".format(*outcome_of(unit)), []).append(unit)
+        for claim in unit.claims:
+            found.setdefault(_claim_cell(claim), []).append(unit)
+            if claim.verdict in _UNSEEN:
+                found["share/gap"].append(unit)
+    return found
+
+
+def _claim_cell(claim: ClaimSeen) -> str:
+    return f"claim/{claim.party}/{claim.measure}/{claim.verdict}"
+
+
+def cohort(units: Sequence[History], as_of: datetime) -> CohortFigures:
+    """Every figure of these units, as of an instant at or after all that is known of them."""
+    cells = cohort_cells(units)
+    counts = {cell: len(counted) for cell, counted in cells.items()}
+    judged = sum(claim.verdict != Verdict.PENDING for unit in units for claim in unit.claims)
+    work: dict[str, int] = {}
+    for unit in units:
+        for kind, n in unit.work.items():
+            work[kind] = work.get(kind, 0) + n
+    of_share = {key: counts.get(f"funnel/{d.of}", judged) for key, d in SHARES.items()}
+    return CohortFigures(
+        units=len(units),
+        cases=sum(len(unit.case_ids) for unit in units),
+        funnel={
+            stage: share_of(counts[f"funnel/{stage}"], counts[f"funnel/{d.of or stage}"]) for stage, d in STAGES.items()
+        },
+        shares={key: share_of(counts[f"share/{key}"], of_share[key]) for key in SHARES},
+        outcomes=[_outcome_count(c, n, len(units)) for c, n in sorted(counts.items()) if c.startswith("outcome/")],
+        claims=[_claim_count(c, n) for c, n in sorted(counts.items()) if c.startswith("claim/")],
+        times={key: time_to(units, key, as_of) for key in TIMES},
+        work=dict(sorted(work.items())),
+    )
+
+
+def _outcome_count(cell: str, n: int, of: int) -> OutcomeCount:
+    _, outcome, actor = cell.split("/")
+    return OutcomeCount(outcome, actor, share_of(n, of))
+
+
+def _claim_count(cell: str, n: int) -> ClaimCount:
+    _, party, measure, verdict = cell.split("/")
+    return ClaimCount(party, measure, verdict, n)
+
+
+def time_to(units: Iterable[History], key: str, as_of: datetime) -> TimeTo:
+    curve = kaplan_meier(durations(units, key, as_of))
+    return TimeTo(key, curve, curve.events < FEW)
+
+
+_ENDS = {
+    "notice": "sent",
+    "receipt": "received",
+    "acknowledgement": "answered",
+    "claim": "claimed",
+    "verified": "verified",
+    "relapse": "relapsed",
+}
+
+
+def durations(units: Iterable[History], key: str, as_of: datetime) -> list[Duration]:
+    """Seconds from the beginning of `key` to its end.
+
+    What has not happened lasts until now; what we stopped asking for or looking at, until then. A decline stops
+    nothing: who declined has not acted, however long ago that is.
+    """
+    begins, ends = TIMES[key].of or "opened", _ENDS[key]
+    found = []
+    for unit in units:
+        begun: datetime | None = getattr(unit, begins)
+        if begun is None:
+            continue
+        done: datetime | None = getattr(unit, ends)
+        until = done
+        if until is None:
+            over = unit.state in _STOPPED or (key == "relapse" and unit.ended is not None)
+            until = unit.ended if over and unit.ended is not None else as_of
+        found.append(Duration(max(0.0, (until - begun).total_seconds()), done is not None))
+    return found
+
+
+def compared(slices: Sequence[Sequence[History]], as_of: datetime) -> Mapping[str, LogRank]:
+    """For each time, whether slices differ more than chance makes them."""
+    return {key: log_rank([durations(units, key, as_of) for units in slices]) for key in TIMES}
+
+
+# --- a period -------------------------------------------------------------------------------------------------------
+
+_ACTS = {"sent_in": "sent", "claimed_in": "claimed", "verified_in": "verified", "relapsed_in": "relapsed"}
+
+
+def period_cells(cases: Iterable[History], start: datetime, end: datetime) -> dict[str, list[History]]:
+    """What each count counts, by cell: `flow/...` and `act/...`. A case stands as often as it counts."""
+    found: dict[str, list[History]] = {
+        f"flow/{key}": [] for key in ("opened_before", "opened_in", "closed_in", "open_at_end")
+    }
+    found |= {f"act/{key}": [] for key in _ACTS}
+    for case in cases:
+        for spell in case.spells:
+            one = flow([spell], start, end)
+            for key in ("opened_before", "opened_in", "closed_in", "open_at_end"):
+                found[f"flow/{key}"] += [case] * getattr(one, key)
+        for key, name in _ACTS.items():
+            at: datetime | None = getattr(case, name)
+            if at is not None and start <= at < end:
+                found[f"act/{key}"].append(case)
+    return found
+
+
+def period(cases: Sequence[History], start: datetime, end: datetime) -> PeriodFigures:
+    """The flow of these cases through a period. It balances, or nothing is said."""
+    counts = {cell: len(counted) for cell, counted in period_cells(cases, start, end).items()}
+    return PeriodFigures(
+        start,
+        end,
+        Flow(*(counts[f"flow/{key}"] for key in ("opened_before", "opened_in", "closed_in", "open_at_end"))),
+        {key: counts[f"act/{key}"] for key in _ACTS},
+    )

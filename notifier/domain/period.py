@@ -1,0 +1,57 @@
+"""Work over a period: what was open before, came in, was closed, and is open at its end. All four always balance.
+
+Published tables that count "open" up to now and "closed" in the month do not (ICANN RDRS, domain.md 1.16).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """A time in which a case was open: from `opened` up to, not including, `closed`; None: it still is."""
+
+    opened: datetime
+    closed: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Counts of spells in a period. A case that was closed and reopened has two spells, and counts as often."""
+
+    opened_before: int
+    opened_in: int
+    closed_in: int
+    open_at_end: int
+
+    def __post_init__(self) -> None:
+        if self.opened_before + self.opened_in != self.closed_in + self.open_at_end:
+            raise ValueError(f"{self} does not balance")
+
+    def __add__(self, other: "Flow") -> "Flow":
+        return Flow(
+            self.opened_before + other.opened_before,
+            self.opened_in + other.opened_in,
+            self.closed_in + other.closed_in,
+            self.open_at_end + other.open_at_end,
+        )
+
+
+def flow(spells: Iterable[Spell], start: datetime, end: datetime) -> Flow:
+    """The counts for `start` up to, not including, `end`. Raises ValueError for a spell or period that ends before it begins."""
+    if end < start:
+        raise ValueError("the period ends before it begins")
+    before = came = closed = still = 0
+    for spell in spells:
+        if spell.closed is not None and spell.closed < spell.opened:
+            raise ValueError(f"{spell} ends before it begins")
+        if spell.opened >= end or (spell.closed is not None and spell.opened < start and spell.closed < start):
+            continue
+        before += spell.opened < start
+        came += spell.opened >= start
+        if spell.closed is not None and spell.closed < end:
+            closed += 1
+        else:
+            still += 1
+    return Flow(before, came, closed, still)

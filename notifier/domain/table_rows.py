@@ -1,0 +1,110 @@
+"""Figures as rows of one flat table, one row a figure, for CSV and for reading; and CSV that no spreadsheet runs."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from notifier.domain.figures import CohortFigures, PeriodFigures, Share, TimeTo
+
+COLUMNS = (
+    "slice",
+    "part",
+    "figure",
+    "basis",
+    "n",
+    "out_of",
+    "share",
+    "low",
+    "high",
+    "censored",
+    "median_s",
+    "median_low_s",
+    "median_high_s",
+    "few",
+    "cell",
+)
+# What a spreadsheet takes for the beginning of a formula, also behind a blank that it drops.
+_RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+
+Cell = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure. `cell` asks for the cases behind it; empty where a figure is no count."""
+
+    part: str
+    figure: str
+    basis: str
+    n: int | None
+    share: Share | None = None
+    time: TimeTo | None = None
+    cell: str = ""
+
+
+def cohort_rows(key: str, found: CohortFigures) -> Iterator[Row]:
+    for stage, share in found.funnel.items():
+        yield Row("funnel", stage, "cohort", share.n, share, cell=f"{key}/funnel/{stage}")
+    for name, share in found.shares.items():
+        yield Row("share", name, "cohort", share.n, share, cell=f"{key}/share/{name}")
+    for outcome in found.outcomes:
+        figure = f"{outcome.outcome}/{outcome.actor}"
+        yield Row("outcome", figure, "cohort", outcome.share.n, outcome.share, cell=f"{key}/outcome/{figure}")
+    for claim in found.claims:
+        figure = f"{claim.party}/{claim.measure}/{claim.verdict}"
+        yield Row("claim", figure, "cohort", claim.n, cell=f"{key}/claim/{figure}")
+    for name, time in found.times.items():
+        yield Row("time", name, "cohort", time.curve.n, time=time)
+    for kind, n in found.work.items():
+        yield Row("work", kind, "cohort", n)
+
+
+def period_rows(key: str, found: PeriodFigures) -> Iterator[Row]:
+    for name in ("opened_before", "opened_in", "closed_in", "open_at_end"):
+        yield Row("flow", name, "period", getattr(found.flow, name), cell=f"{key}/flow/{name}")
+    for name, n in found.acts.items():
+        yield Row("act", name, "period", n, cell=f"{key}/act/{name}")
+
+
+def flat(key: str, row: Row) -> dict[str, Cell]:
+    """A row by column. Of a time, `n` is who could have had it, `out_of` None, and `censored` who has not."""
+    share, time = row.share, row.time
+    median = time.curve.median if time else None
+    return {
+        "slice": key,
+        "part": row.part,
+        "figure": row.figure,
+        "basis": row.basis,
+        "n": row.n,
+        "out_of": share.of if share else None,
+        "share": share.share if share else None,
+        "low": share.low if share else None,
+        "high": share.high if share else None,
+        "censored": time.curve.censored if time else None,
+        "median_s": median.value if median else None,
+        "median_low_s": median.low if median else None,
+        "median_high_s": median.high if median else None,
+        "few": share.few if share else time.few if time else None,
+        "cell": row.cell,
+    }
+
+
+def safe_cell(value: Cell) -> str:
+    """A value as CSV text. Text that a spreadsheet would run gets an apostrophe before it (CWE-1236); numbers do not."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str):
+        return repr(value)
+    return f"'{value}" if value.lstrip(" ").startswith(_RUNS) else value
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> str:
+    """RFC 4180, UTF-8, with a header row."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow([safe_cell(column) for column in columns])
+    writer.writerows([safe_cell(row.get(column)) for column in columns] for row in rows)
+    return out.getvalue()

@@ -1,0 +1,395 @@
+"""Numbers that can be defended: by cohort or by period, as they stood at an instant, each with the cases behind it."""
+
+import asyncio
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import MAXYEAR, UTC, datetime, timedelta
+from typing import Any, Literal, get_args
+
+from notifier.domain import figures
+from notifier.domain.definitions import VERSION
+from notifier.domain.figures import CohortFigures, PeriodFigures
+from notifier.domain.history import Change, History, fold, units
+from notifier.domain.survival import LogRank
+from notifier.domain.table_rows import COLUMNS, Cell, cohort_rows, csv_text, flat, period_rows, safe_cell
+from notifier.errors import Invalid, NotFound
+from notifier.services import grants
+from notifier.services.access import Principal
+from notifier.services.context import Context
+from notifier.services.reading import MAX_PAGE
+from notifier.store import transitions
+
+Basis = Literal["cohort", "period"]
+By = Literal["month", "registry", "program", "outcome", "actor"]
+
+BASES: tuple[str, ...] = get_args(Basis)
+BYS: tuple[str, ...] = get_args(By)
+_RULES = "rules of "  # of a program, in the first rows of a CSV file
+
+_MONTHS = 600
+
+WHOLE = "all"  # the slice of everything
+_COMPARED = ("month", "registry", "program")  # what is known at the end cannot explain how long it took
+_UNITS = {"cohort": "domain-epoch", "period": "case"}
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked. `start` up to, not including, `end`: of a cohort the opening, of a period everything.
+
+    `as_of`: as it stood then; None: now.
+    """
+
+    program: str | None = None
+    registry: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    by: By | None = None
+    basis: Basis = "cohort"
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Figures of one part, or of the whole. One of the two, as the basis says."""
+
+    key: str
+    cohort: CohortFigures | None
+    period: PeriodFigures | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The answer, with what it takes to get it again.
+
+    `query` has every default filled in. `cases` and `case_list`: how many cases stand behind it, and the SHA-256 of
+    their sorted ids, one a line. `programs`: the digest of each program's rules now.
+    """
+
+    query: Query
+    as_of: datetime
+    simulated: bool
+    unit: str
+    definitions: str
+    whole: Slice
+    slices: Sequence[Slice]
+    comparisons: Mapping[str, LogRank]
+    cases: int
+    case_list: str
+    programs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One thing that a number counts. `domain` is None where the reader may not see names."""
+
+    case_ids: Sequence[str]
+    references: Sequence[str]
+    program: str
+    domain: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CountedPage:
+    """`n`: the number itself; `items` a page of what it counts."""
+
+    as_of: datetime
+    simulated: bool
+    cell: str
+    n: int
+    items: Sequence[Counted]
+    next_cursor: str | None
+
+
+async def statistics(ctx: Context, who: Principal, query: Query) -> Statistics:
+    """Figures in the reader's reach. Raises NotFound for a program outside of it, Invalid for a time to come."""
+    read = await _read(ctx, who, query)
+    return await asyncio.to_thread(_computed, ctx, read)  # many cases take seconds, and others wait for the loop
+
+
+def rows(found: Statistics) -> list[dict[str, Cell]]:
+    """Every figure of an answer, a row each, by the columns of `table_rows`."""
+    made: list[dict[str, Cell]] = []
+    for part in (found.whole, *found.slices):
+        if part.cohort is not None:
+            made += [flat(part.key, row) for row in cohort_rows(part.key, part.cohort)]
+        if part.period is not None:
+            made += [flat(part.key, row) for row in period_rows(part.key, part.period)]
+    return made
+
+
+def about(found: Statistics) -> dict[str, Any]:
+    """What an answer is of, and what it takes to get it again. Times in RFC 3339."""
+    query = found.query
+    return {
+        "program": query.program,
+        "registry": query.registry,
+        "from": query.start.isoformat() if query.start else None,
+        "to": query.end.isoformat() if query.end else None,
+        "by": query.by,
+        "basis": query.basis,
+        "as_of": found.as_of.isoformat(),
+        "unit": found.unit,
+        "definitions": found.definitions,
+        "cases": found.cases,
+        "case_list_sha256": found.case_list,
+        "simulated": found.simulated,
+        "programs": dict(found.programs),
+    }
+
+
+def document(found: Statistics) -> dict[str, Any]:
+    """An answer as a file holds it: the question, and every figure as a row."""
+    return {"about": about(found), "rows": rows(found)}
+
+
+def json_of(made: Mapping[str, Any]) -> str:
+    """A document as a file."""
+    return json.dumps(made, ensure_ascii=False, indent=1) + "\n"
+
+
+def csv_of(made: Mapping[str, Any]) -> str:
+    """A document as CSV. Its first rows say what it is of; their slice is `about`."""
+    told = {name: value for name, value in made["about"].items() if value is not None and name != "programs"}
+    told |= {f"{_RULES}{program}": digest for program, digest in made["about"]["programs"].items()}
+    first: list[dict[str, Cell]] = [
+        {"slice": "about", "part": name, "figure": safe_cell(value)} for name, value in told.items()
+    ]
+    return csv_text(COLUMNS, [*first, *made["rows"]])
+
+
+def about_in_csv(text: str) -> dict[str, Any]:
+    """What the first rows of a CSV file say that it is of, by name; texts, but for the programs."""
+    told = {
+        row["part"]: row["figure"] for row in csv.DictReader(io.StringIO(text, newline="")) if row["slice"] == "about"
+    }
+    programs = {name.removeprefix(_RULES): value for name, value in told.items() if name.startswith(_RULES)}
+    return {**{name: value for name, value in told.items() if not name.startswith(_RULES)}, "programs": programs}
+
+
+async def exported_csv(ctx: Context, who: Principal, query: Query, *, via: str = "api") -> str:
+    """`csv_of` the answer. Who took it away, and of which cases, is in the log."""
+    found = await statistics(ctx, who, query)
+    await note_export(ctx, who, found, "csv", via)
+    return csv_of(document(found))
+
+
+async def note_export(ctx: Context, who: Principal, found: Statistics, form: str, via: str) -> None:
+    """Write down that numbers left in a form."""
+    async with ctx.db.transaction(who.id, via) as tx:
+        detail = {
+            "form": form,
+            "basis": found.query.basis,
+            "as_of": found.as_of.isoformat(),
+            "cases": found.cases,
+            "case_list_sha256": found.case_list,
+        }
+        await tx.audit("statistics.exported", found.query.program or WHOLE, detail)
+
+
+async def with_units(ctx: Context, who: Principal, query: Query) -> tuple[Statistics, Sequence[History]]:
+    """A cohort's statistics, and its units themselves, for tables of another shape."""
+    read = await _read(ctx, who, query)
+    return await asyncio.to_thread(lambda: (_computed(ctx, read), _in_scope(read)))
+
+
+async def cases(
+    ctx: Context, who: Principal, query: Query, cell: str, *, limit: int = 50, cursor: str | None = None
+) -> CountedPage:
+    """What a number counts. `cell` is the slice and the figure, such as `all/funnel/verified`.
+
+    Raises Invalid for a cell that no answer to the query has, or a cursor of another query.
+    """
+    if not 1 <= limit <= MAX_PAGE:
+        raise Invalid(f"limit is 1 to {MAX_PAGE}")
+    offset = 0
+    if cursor is not None:
+        query, offset = _open_cursor(query, cursor)
+    read = await _read(ctx, who, query)
+    counted = await asyncio.to_thread(_behind, read, cell)
+    page = counted[offset : offset + limit]
+    async with ctx.db.pool.acquire() as con:
+        known = await transitions.references(con, [case_id for one in page for case_id in one.case_ids])
+    items = [
+        Counted(
+            one.case_ids,
+            [known[case_id][0] for case_id in one.case_ids],
+            one.program,
+            one.target if read.names[one.program] else None,
+        )
+        for one in page
+    ]
+    more = offset + limit < len(counted)
+    micros = int(read.as_of.timestamp()) * 1_000_000 + read.as_of.microsecond
+    return CountedPage(
+        read.as_of,
+        ctx.settings.simulated,
+        cell,
+        len(counted),
+        items,
+        f"{micros}.{offset + limit}" if more else None,
+    )
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was recorded until `as_of`. `names`: programs in reach, each with whether domain names are shown."""
+
+    query: Query
+    as_of: datetime
+    names: Mapping[str, bool]
+    changes: Mapping[str, Sequence[Change]]
+
+
+async def _read(ctx: Context, who: Principal, query: Query) -> _Read:
+    now = await ctx.db.clock.now()
+    if query.start is not None and query.end is not None and query.end < query.start:
+        raise Invalid("to: lies before from")
+    async with ctx.db.pool.acquire() as con:
+        names = await grants.programs_seen(ctx, con, who, now)
+        if query.program is not None:
+            if query.program not in names:
+                raise NotFound(f"no program {query.program!r}", code="unknown_program")
+            names = {query.program: names[query.program]}
+        newest = await transitions.newest_instant(con, now)
+        as_of = query.as_of or newest
+        if as_of > newest:
+            raise Invalid("as_of: lies in the future")
+        async with con.transaction():
+            await transitions.hold_horizon(con, as_of)
+        async with con.transaction(isolation="repeatable_read", readonly=True):
+            found = await transitions.changes(con, as_of, sorted(names), query.registry)
+    return _Read(replace(query, as_of=as_of), as_of, names, found)
+
+
+def _open_cursor(query: Query, cursor: str) -> tuple[Query, int]:
+    """The pages of one number are all of one instant."""
+    try:
+        micros, offset = (int(part) for part in cursor.split("."))
+        as_of = datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
+    except (ValueError, OverflowError, OSError) as error:
+        raise Invalid("the cursor is not one that a page gave; start without it") from error
+    if offset < 0 or (query.as_of is not None and query.as_of != as_of):
+        raise Invalid("the cursor is of another as_of; start without it")
+    return replace(query, as_of=as_of), offset
+
+
+# --- slices ---------------------------------------------------------------------------------------------------------
+
+
+def _in_scope(read: _Read) -> list[History]:
+    """Units of the cohort, or every case, as the basis is."""
+    histories = [fold(changes) for changes in read.changes.values()]
+    query = read.query
+    if query.basis == "period":
+        return sorted(histories, key=lambda h: (h.opened, h.case_ids))
+    return [
+        unit
+        for unit in units(histories)
+        if (query.start is None or unit.opened >= query.start) and (query.end is None or unit.opened < query.end)
+    ]
+
+
+def _window(read: _Read, found: Sequence[History]) -> tuple[datetime, datetime]:
+    """The period: without bounds, from the first opening until all that is known."""
+    end = read.query.end or read.as_of + timedelta(microseconds=1)
+    first = min((history.opened for history in found), default=end)
+    return (read.query.start or min(first, end)), end
+
+
+def _key(by: By, unit: History) -> str:
+    match by:
+        case "month":
+            return f"{unit.opened:%Y-%m}"
+        case "registry":
+            return unit.registry or "none"
+        case "program":
+            return unit.program
+        case "outcome":
+            return figures.outcome_of(unit)[0]
+        case "actor":
+            return figures.outcome_of(unit)[1]
+
+
+def _parts(read: _Read, found: Sequence[History]) -> dict[str, Sequence[History]]:
+    """The slices' histories, by key."""
+    if read.query.by is None:
+        return {}
+    parts: dict[str, list[History]] = {}
+    for unit in found:
+        parts.setdefault(_key(read.query.by, unit), []).append(unit)
+    return dict(sorted(parts.items()))
+
+
+def _months(start: datetime, end: datetime) -> Iterator[tuple[str, datetime, datetime]]:
+    """The calendar months (UTC) of a period, the first and last of them cut where it begins and ends.
+
+    Raises Invalid for more of them than anybody reads.
+    """
+    at = start.astimezone(UTC)
+    if (end.year - at.year) * 12 + end.month - at.month > _MONTHS or end.year >= MAXYEAR:
+        raise Invalid(f"by month: a period of at most {_MONTHS} months")
+    while at < end:
+        following = datetime(at.year + at.month // 12, at.month % 12 + 1, 1, tzinfo=UTC)
+        yield f"{at:%Y-%m}", at, min(following, end)
+        at = following
+
+
+def _periods(read: _Read, found: Sequence[History]) -> list[tuple[str, Sequence[History], datetime, datetime]]:
+    """Key, cases and bounds of each slice of a period; a month holds every case, and each its own time."""
+    start, end = _window(read, found)
+    if read.query.by == "month":
+        return [(key, found, since, until) for key, since, until in _months(start, end)]
+    return [(key, part, start, end) for key, part in _parts(read, found).items()]
+
+
+def _computed(ctx: Context, read: _Read) -> Statistics:
+    found = _in_scope(read)
+    query, comparisons = read.query, {}
+    if query.basis == "period":
+        start, end = _window(read, found)
+        query = replace(query, start=start, end=end)
+        whole = Slice(WHOLE, None, figures.period(found, start, end))
+        slices = [Slice(key, None, figures.period(part, *bounds)) for key, part, *bounds in _periods(read, found)]
+    else:
+        parts = _parts(read, found)
+        whole = Slice(WHOLE, figures.cohort(found, read.as_of), None)
+        slices = [Slice(key, figures.cohort(part, read.as_of), None) for key, part in parts.items()]
+        if query.by in _COMPARED and len(parts) > 1:
+            comparisons = dict(figures.compared(list(parts.values()), read.as_of))
+    ids = sorted(case_id for history in found for case_id in history.case_ids)
+    return Statistics(
+        query=query,
+        as_of=read.as_of,
+        simulated=ctx.settings.simulated,
+        unit=_UNITS[query.basis],
+        definitions=VERSION,
+        whole=whole,
+        slices=slices,
+        comparisons=comparisons,
+        cases=len(ids),
+        case_list=hashlib.sha256("".join(f"{case_id}\n" for case_id in ids).encode()).hexdigest(),
+        programs={program: ctx.program(program).digest for program in sorted(read.names)},
+    )
+
+
+def _behind(read: _Read, cell: str) -> list[History]:
+    found = _in_scope(read)
+    key, _, figure = cell.partition("/")
+    if read.query.basis == "period":
+        whole: list[Any] = [(WHOLE, found, *_window(read, found))]
+        slices = {name: (part, *bounds) for name, part, *bounds in [*whole, *_periods(read, found)]}
+        cells = figures.period_cells(*slices[key]) if key in slices else {}
+    else:
+        parts = {WHOLE: found, **_parts(read, found)}
+        cells = figures.cohort_cells(parts[key]) if key in parts else {}
+    if figure not in cells:
+        raise Invalid(f"cell: {cell!r} is in no answer to this query; cells look like all/funnel/verified")
+    return cells[figure]

@@ -1,0 +1,93 @@
+"""Rows of `transition`, which statistics read: what happened, when it happened, and since when it is known.
+
+The database writes them itself, at the commit of the step that they tell of.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from notifier.domain.history import Change
+
+if TYPE_CHECKING:
+    from notifier.store.database import Connection
+
+_LOCK = 726_019  # as in note_transition
+
+_READ = """
+with mine as (
+  select o.case_id from transition o
+  where o.tag = 'case.opened' and o.recorded_at <= $1 and o.program = any($2)
+    and ($3::text is null or o.registry = $3)
+)
+select t.* from transition t join mine using (case_id) where t.recorded_at <= $1 order by t.case_id, t.entry_id
+"""
+
+
+async def newest_instant(con: "Connection", now: datetime) -> datetime:
+    """The instant to ask about when nobody names one: now, or behind what was asked already, where the clock stands."""
+    asked: datetime | None = await con.fetchval(
+        "select at + interval '1 microsecond' from statistics_horizon where at >= $1", now
+    )
+    return asked or now
+
+
+async def hold_horizon(con: "Connection", at: datetime) -> None:
+    """From here on nothing is recorded at or before `at`: whatever is asked as of it keeps its answer for ever.
+
+    In a transaction of its own. Waits for the commits under way, which takes no longer than a commit does.
+    """
+    if await con.fetchval("select exists (select from statistics_horizon where at >= $1)", at):
+        return
+    await con.execute("select pg_advisory_xact_lock($1)", _LOCK)
+    await con.execute(
+        "insert into statistics_horizon (at) values ($1) "
+        "on conflict (one) do update set at = greatest(statistics_horizon.at, excluded.at)",
+        at,
+    )
+
+
+async def changes(
+    con: "Connection", as_of: datetime, programs: Sequence[str], registry: str | None = None
+) -> Mapping[str, Sequence[Change]]:
+    """By case, all that was recorded until `as_of`, in the order in which it was done.
+
+    Cases of these programs, and of one registry's names if it is given. All of them, whenever they were opened: which
+    unit a case belongs to, and so its cohort, is told by those before it.
+    """
+    rows = await con.fetch(_READ, as_of, list(programs), registry)
+    found: dict[str, list[Change]] = {}
+    for row in rows:
+        found.setdefault(str(row["case_id"]), []).append(_change(row))
+    return found
+
+
+def _change(row: asyncpg.Record) -> Change:
+    return Change(
+        case_id=str(row["case_id"]),
+        tag=row["tag"],
+        before=row["from_state"],
+        after=row["to_state"],
+        at=row["at"],
+        told_at=row["told_at"],
+        actor_kind=row["actor_kind"],
+        program=row["program"],
+        registry=row["registry"],
+        notice_id=str(row["notice_id"]) if row["notice_id"] else None,
+        claim_id=str(row["claim_id"]) if row["claim_id"] else None,
+        party=row["party"],
+        recipient=row["recipient"],
+        purpose=row["purpose"],
+        measure=row["measure"],
+        word=row["word"],
+        outcome=row["outcome"],
+        credited=row["credited"],
+    )
+
+
+async def references(con: "Connection", case_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
+    """Reference and target of these cases."""
+    rows = await con.fetch("select id, reference, target from cases where id = any($1)", list(case_ids))
+    return {str(row["id"]): (row["reference"], row["target"]) for row in rows}

@@ -1,0 +1,24 @@
+"""Forms of pages, read within bounds: nothing but the page's own fields, each once."""
+
+from collections.abc import Collection
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from notifier.errors import Invalid
+from notifier.web.upload import Upload
+
+
+async def read(request: web.Request, fields: Collection[str], max_bytes: int) -> dict[str, str]:
+    """The fields that were filled in. Raises Invalid, TooLarge."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Invalid("send the page's own form")
+    body = await Upload(request, request.content_type, max_bytes).content()
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
+    except ValueError:
+        raise Invalid("the form cannot be read; send the page's own form") from None
+    given = dict(pairs)
+    if len(given) != len(pairs) or not given.keys() <= set(fields):
+        raise Invalid("the form has fields that are not the page's own")
+    return {name: value.replace("\r\n", "\n").strip() for name, value in given.items()}

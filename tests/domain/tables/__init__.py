@@ -1,0 +1,1 @@
+"""Tables of facts about names, and how ours compare with them."""

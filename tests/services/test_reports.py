@@ -1,0 +1,114 @@
+"""The yearly report in each form, and that a file of numbers proves itself or says what is wrong."""
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from notifier.errors import Invalid, NotFound
+from notifier.services import reports, statistics
+from notifier.services.reports import Form
+from notifier.services.statistics import Query
+from tests.services.stages import MAIL, RITA, Stage
+from tests.services.test_joining import opened
+from tests.services.test_statistics import EVA, told
+
+__all__ = ["told"]
+
+
+async def made(stage: Stage, form: Form) -> str:
+    return await reports.yearly_report(stage.ctx, RITA, "opioids", 2026, form, via="cli")
+
+
+async def test_the_report_says_what_happened(told: Stage) -> None:
+    found = json.loads(await made(told, Form.JSON))
+    assert (found["kind"], found["year"], found["program"]["id"], found["units"]) == (
+        "yearly-report",
+        2026,
+        "opioids",
+        4,
+    )
+    lines = {line["provider"]: (line["notices"], line["actions"]) for line in found["providers"]}
+    assert lines == {"verisign": (1, {"hold, seen": 1}), "pir": (1, {"declined": 1})}
+    assert (found["requests"]["requested"], found["requests"]["suspended"]["n"]) == (2, 1)
+    assert found["requests"]["reasons"] == {"declined_nexus": 1}
+    flow = found["period"]
+    assert flow["opened_before"] + flow["opened_in"] == flow["closed_in"] + flow["open_at_end"] == 4
+    assert (found["about"]["simulated"], found["about"]["cases"]) == (True, 4)
+    assert MAIL not in json.dumps(found)
+    tags = await told.ctx.db.fetch(
+        "select via, body::json -> 'detail' ->> 'form' as form from audit_entry where tag = 'statistics.exported'"
+    )
+    assert [(r["via"], r["form"]) for r in tags] == [("cli", "report.json")]
+
+
+async def test_the_page_is_whole_and_says_the_same(told: Stage) -> None:
+    page = await made(told, Form.HTML)
+    HTMLParser().feed(page)
+    words = re.sub(r"<[^>]+>", " ", page)
+    assert "Simulated" in words
+    assert "1 of 2: 50.0 % (9.5 to 90.5)*" in words  # Wilson, 1 of 2
+    assert "1 declined" in words
+    assert not re.search(r"(src|href)=", page)
+    assert page.count("<script") == 1  # data, which nothing runs
+
+
+@pytest.mark.parametrize("form", list(Form))
+async def test_a_report_is_computed_again_later(told: Stage, form: Form) -> None:
+    text = await made(told, form)
+    await told.pass_time(days=1)
+    await opened(told, "later-shop.com")
+    assert await reports.verify(told.ctx, RITA, text) == []
+    for wrong in (
+        text.replace("declined_nexus", "declined_other"),
+        text.replace("hold, seen", "hold, seem"),
+        text + "<b>more</b>",
+    ):
+        try:
+            assert await reports.verify(told.ctx, RITA, wrong)
+        except Invalid:
+            assert form is not Form.HTML
+
+
+async def test_what_stats_wrote_is_computed_again(told: Stage) -> None:
+    for query in (Query(by="registry"), Query("opioids", basis="period", by="month")):
+        found = statistics.document(await statistics.statistics(told.ctx, RITA, query))
+        as_csv, as_json = statistics.csv_of(found), statistics.json_of(found)
+        for text in (as_csv, as_json):
+            assert await reports.verify(told.ctx, RITA, text) == []
+        await opened(told, f"later-{query.basis}.com")
+        rows = list(csv.reader(io.StringIO(as_csv, newline="")))
+        row = next(r for r in rows if r[2] in ("verified", "opened_in"))
+        assert await reports.verify(told.ctx, RITA, as_csv.replace(",".join(row[:5]), ",".join([*row[:4], "77"]), 1))
+        assert await reports.verify(told.ctx, RITA, as_csv) == []
+        edited = json.loads(as_json)
+        edited["rows"][0]["n"] += 1
+        (fault, *_) = await reports.verify(told.ctx, RITA, statistics.json_of(edited))
+        assert fault.startswith("rows[0].n: the file says")
+        edited = json.loads(as_json)
+        edited["about"]["case_list_sha256"] = "0" * 64
+        assert "case_list_sha256" in (await reports.verify(told.ctx, RITA, statistics.json_of(edited)))[0]
+
+
+async def test_a_checkpoint_that_the_log_does_not_know_is_named(told: Stage) -> None:
+    found = json.loads(await made(told, Form.JSON))
+    found["checkpoint"] = {"size": 10**9, "root": "0" * 64}
+    assert "no checkpoint of size" in (await reports.verify(told.ctx, RITA, statistics.json_of(found)))[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "{}", "{", "[1]", '{"about": 1}', '{"about": {"basis": "both"}}', "slice,part\n", "\0"]
+)
+async def test_what_is_no_file_of_ours(stage: Stage, text: str) -> None:
+    with pytest.raises(Invalid):
+        await reports.verify(stage.ctx, RITA, text)
+
+
+async def test_what_cannot_be_reported(stage: Stage) -> None:
+    with pytest.raises(Invalid):
+        await reports.yearly_report(stage.ctx, RITA, "opioids", 2999, Form.JSON, via="cli")
+    with pytest.raises(NotFound):
+        await reports.yearly_report(stage.ctx, EVA, "opioids", 2026, Form.JSON, via="cli")
