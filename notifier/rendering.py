@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -156,23 +157,9 @@ class Renderer:
     """Renders the templates below `folder`/notices. A missing template or fact is an error, never a gap."""
 
     def __init__(self, folder: Path) -> None:
-        self._text = self._environment(folder / "notices", autoescape=False)
-        self._html = self._environment(folder / "notices", autoescape=True)
-        self._mail = self._environment(folder / "mail", autoescape=False)
-
-    @staticmethod
-    def _environment(folder: Path, *, autoescape: bool) -> SandboxedEnvironment:
-        env = SandboxedEnvironment(
-            loader=FileSystemLoader(folder),
-            undefined=StrictUndefined,
-            autoescape=autoescape,
-            finalize=_finish,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
-        env.filters |= {"quoted": _quoted, "ours": _ours}
-        return env
+        self._text = _environment(folder / "notices", autoescape=False)
+        self._html = _environment(folder / "notices", autoescape=True)
+        self._mail = _environment(folder / "mail", autoescape=False)
 
     def notice(self, facts: NoticeFacts) -> RenderedNotice:
         """The complete notice, with digest. Raises Invalid when the facts contradict each other."""
@@ -241,6 +228,22 @@ class Renderer:
         return (
             one_line(self._render(self._text, facts, f"{facts.purpose}.subject", names), MAX_SUBJECT - len(tail)) + tail
         )
+
+
+@cache
+def _environment(folder: Path, *, autoescape: bool) -> SandboxedEnvironment:
+    """One for a folder, so that its templates are compiled once."""
+    env = SandboxedEnvironment(
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        autoescape=autoescape,
+        finalize=_finish,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    env.filters |= {"quoted": _quoted, "ours": _ours}
+    return env
 
 
 def _check(facts: NoticeFacts) -> None:

@@ -1,7 +1,7 @@
 """What the catalog holds: who the registries are, what was agreed with them, and what is loaded beside it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Literal
@@ -43,7 +43,11 @@ class Registry:
     verb_notes: Mapping[Measure, str]
     source: str
     as_of: str
-    digest: str
+
+    @property
+    def digest(self) -> str:
+        """Over all that is said here; made when it is asked for, since there are hundreds and few are asked about."""
+        return digest({field.name: getattr(self, field.name) for field in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from typing import Any
 
 from notifier.adapter import Waits
 from notifier.catalog.model import Registry, SurveyPlaces
-from notifier.catalog.reading import Fault, Table, digest
+from notifier.catalog.reading import Fault, Table
 from notifier.catalog.registries import is_base
 
 EVERY = "*"
@@ -60,8 +60,7 @@ class Overlay:
     def registry(self, registry: Registry) -> Registry:
         """The registry without any address of its own, and with the overlay's RDAP base where it names one."""
         rdap = {tld: base for tld in registry.tlds if (base := self.rdap.get(tld) or self.rdap.get(EVERY))}
-        changed = digest({"was": registry.digest, "overlay": self.id, "rdap": rdap})
-        return replace(registry, rdap=rdap, abuse_email={}, abuse_form={}, abuse_api={}, digest=changed)
+        return replace(registry, rdap=rdap, abuse_email={}, abuse_form={}, abuse_api={})
 
     def name_servers(self, tlds: Collection[str]) -> dict[str, tuple[Endpoint, ...]]:
         """Servers for each top-level domain that the overlay names, by itself or by `*`."""

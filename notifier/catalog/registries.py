@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from notifier.catalog.model import Registry
-from notifier.catalog.reading import Fault, Table, a_day, digest, read_toml
+from notifier.catalog.reading import Fault, Table, a_day, read_toml
 from notifier.domain.epp import Measure
 
 TLDS = "registries/tlds.csv"
@@ -72,10 +72,9 @@ def _registry(
     def column(name: str) -> dict[str, str]:
         return {row["tld"]: row[name] for row in rows if row[name]}
 
-    name = str(data.get("name") or rows[0]["manager"])
     return Registry(
         id=registry_id,
-        name=name,
+        name=str(data.get("name") or rows[0]["manager"]),
         tlds=frozenset(row["tld"] for row in rows),
         rdap=column("rdap"),
         abuse_email=column("abuse_email"),
@@ -85,7 +84,6 @@ def _registry(
         verb_notes=notes,
         source=str(data.get("source") or f"{TLDS}: IANA root zone database and RDAP bootstrap"),
         as_of=str(data.get("as_of") or max(row["abuse_as_of"] for row in rows)),
-        digest=digest({"id": registry_id, "name": name, "rows": rows, "words": words, "notes": notes}),
     )
 
 

@@ -1,5 +1,6 @@
 """What is outside the API: health, metrics, the OpenAPI document, its reader, and a first page. All assets are ours."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.util import find_spec
@@ -28,9 +29,14 @@ _READER_POLICY = (
 
 
 def add_routes(
-    app: web.Application, ctx: Context, pages: Pages, ready: Ready, metrics: Metrics, api: Mapping[str, Any]
+    app: web.Application,
+    ctx: Context,
+    pages: Pages,
+    ready: Ready,
+    metrics: Metrics,
+    api: Callable[[], Mapping[str, Any]],
 ) -> None:
-    """Serve everything outside the API's base."""
+    """Serve everything outside the API's base. `api` makes its document, outside the loop: that takes its time."""
     files = _files()
 
     async def healthz(_: web.Request) -> web.Response:
@@ -47,7 +53,7 @@ def add_routes(
         return web.Response(body=await metrics.page(ctx), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def openapi(_: web.Request) -> web.Response:
-        return _json(api)
+        return _json(await asyncio.to_thread(api))
 
     async def index(_: web.Request) -> web.Response:
         return pages.page("index")
