@@ -4,6 +4,8 @@ VENV = .venv
 PYTHON = $(VENV)/bin/python
 # Many tests wait for servers and clocks, so there are more processes than processors.
 AT_ONCE := $(shell n=`getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2`; n=`expr 2 \* $$n`; [ $$n -le 8 ] || n=8; echo $$n)
+# Compiled once, not in each of the many processes that a test run starts.
+export PYTHONDONTWRITEBYTECODE :=
 PIP = $(PYTHON) -m pip --disable-pip-version-check -q
 
 # The programs in an environment hold its full path: in a checkout that was moved they are useless.

@@ -5,7 +5,6 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
-from openapi_pydantic import OpenAPI
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
@@ -34,7 +33,7 @@ _PROBLEMS = {
 
 
 def document(families: Mapping[str, Sequence[Route]], base: str) -> dict[str, Any]:
-    """The document as plain JSON values. Raises pydantic.ValidationError if it were none of OpenAPI 3.1."""
+    """The document as plain JSON values."""
     routes = [route for family in families.values() for route in family]
     schemas, components = _schemas(routes)
     paths: dict[str, Any] = {}
@@ -44,7 +43,7 @@ def document(families: Mapping[str, Sequence[Route]], base: str) -> dict[str, An
                 "tags": [tag],
                 **_operation(route, schemas),
             }
-    made = {
+    return {
         "openapi": "3.1.1",
         "info": {"title": "Trusted Notifier", "version": version("trusted-notifier"), "description": _ABOUT},
         "servers": [{"url": "/"}],
@@ -56,8 +55,6 @@ def document(families: Mapping[str, Sequence[Route]], base: str) -> dict[str, An
             "securitySchemes": {_TOKEN: {"type": "http", "scheme": "bearer"}},
         },
     }
-    OpenAPI.model_validate(made)
-    return made
 
 
 _Key = tuple[type[BaseModel], JsonSchemaMode]

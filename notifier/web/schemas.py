@@ -39,13 +39,13 @@ Number = Annotated[int, Field(ge=0, le=_MAX_ROW)]
 class _Asked(BaseModel):
     """Base of path, query and header models, whose values come as text."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Sent(BaseModel):
     """Base of bodies: no value is read as another type, and an unknown field is a fault."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 # --- paths --------------------------------------------------------------------------------------------------------

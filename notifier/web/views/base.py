@@ -11,9 +11,14 @@ STAFF = frozenset({Role.REVIEWER, Role.AUDITOR, Role.ADMIN})
 
 
 class View(BaseModel):
-    """Base: made from a row or a service's dataclass; what the model does not name is dropped."""
+    """Base: made from a row or a service's dataclass; what the model does not name is dropped.
 
-    model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True, populate_by_name=True)
+    Each model is built at its first use: most processes show few of them.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", from_attributes=True, populate_by_name=True, defer_build=True
+    )
 
     @classmethod
     def of(cls, source: object) -> Self:
