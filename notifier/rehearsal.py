@@ -173,6 +173,7 @@ def _settings(state_dir: Path, secrets: Mapping[str, str], where: Mapping[str, A
         alarm_mail=STAFF_MAILBOX,
         alarm_webhook=where["staff"],
         panel_resolvers=(where["resolver"],),
+        rdap_per_hour=999_999,  # one server plays every registry's
         secrets=secrets,
     )
 

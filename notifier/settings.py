@@ -185,6 +185,7 @@ class Settings:
     workers: Annotated[int, _Key(_number(1, 64), "a number from 1 to 64")] = 4
     log_level: Annotated[LogLevel, _Key(_one_of(*_LEVELS), f"one of {', '.join(_LEVELS)}")] = "info"
     rdap_networks_url: Annotated[str | None, _Key(_web, "an http(s) URL without query")] = _ADDRESSES
+    rdap_per_hour: Annotated[int, _Key(_number(1, 999_999), "looks an hour from 1 to 999999")] = 3_600
     alarm_mail: Annotated[str | None, _Key(_matching(_MAILBOX), "a mailbox that a person reads")] = None
     alarm_webhook: Annotated[str | None, _Key(_web, "an http(s) URL without query")] = None
     held_alarm_hours: Annotated[int, _Key(_number(1, 720), "hours from 1 to 720")] = 24

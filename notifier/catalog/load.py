@@ -122,8 +122,19 @@ def _load(
         survey=overlay.survey if overlay else None,
         rdap_networks=overlay.networks if overlay else None,
         waits=overlay.waits if overlay else Waits(),
+        looks_per_hour={} if overlay else _looks_per_hour(registries),
     )
     return catalog, faults
+
+
+def _looks_per_hour(registries: Mapping[str, Registry]) -> dict[str, int]:
+    """By RDAP server: several registries may stand behind one, and it is theirs together."""
+    found: dict[str, int] = {}
+    for registry in registries.values():
+        if (agreed := registry.rdap_per_hour) is not None:
+            for server in {urlsplit(base).netloc.lower() for base in registry.rdap.values()}:
+                found[server] = min(agreed, found.get(server, agreed))
+    return found
 
 
 def _with_rdap_hosts(lists: TargetLists, registries: Mapping[str, Registry], suffixes: Suffixes) -> TargetLists:

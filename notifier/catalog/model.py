@@ -29,7 +29,7 @@ class Registry:
 
     `rdap`, `abuse_email`, `abuse_form`, `abuse_api` are by top-level domain; one that is missing is not known.
     They are the public abuse channel, never that of an agreement. `verbs` has the operator's own word for a
-    measure, `verb_notes` what the word means there.
+    measure, `verb_notes` what the word means there. `rdap_per_hour`: how often its RDAP may be asked; None: not agreed.
     """
 
     id: str
@@ -43,6 +43,7 @@ class Registry:
     verb_notes: Mapping[Measure, str]
     source: str
     as_of: str
+    rdap_per_hour: int | None = None
 
     @property
     def digest(self) -> str:
@@ -146,7 +147,8 @@ class Catalog:
 
     `overlay` is the id of the overlay that replaced every channel, RDAP base and name server, None without one.
     `name_servers`, `site` and `relay` come from it alone, each as (host, port), and so do `survey` and `rdap_networks`,
-    where addresses are asked about, and other `waits` than the usual.
+    where addresses are asked about, and other `waits` than the usual. `looks_per_hour`: what was agreed, by RDAP server
+    (host and port); the least of what the registries behind one agreed.
     """
 
     programs: Mapping[str, Program]
@@ -165,6 +167,7 @@ class Catalog:
     survey: SurveyPlaces | None = None
     rdap_networks: str | None = None
     waits: Waits = field(default_factory=Waits)
+    looks_per_hour: Mapping[str, int] = field(default_factory=dict)
 
     def registry_for(self, tld: str) -> Registry | None:
         """Who operates a top-level domain (A-label); None when nobody is known to."""

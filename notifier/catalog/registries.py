@@ -14,6 +14,7 @@ TLDS = "registries/tlds.csv"
 WORDS = "registries/_words.toml"
 COLUMNS = ("tld", "kind", "registry", "manager", "rdap", "abuse_email", "abuse_form", "abuse_api", "abuse_as_of")
 KINDS = ("gtld", "cctld")
+RATE = "rdap_per_hour"
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 _LABEL = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?\Z")
@@ -84,13 +85,18 @@ def _registry(
         verb_notes=notes,
         source=str(data.get("source") or f"{TLDS}: IANA root zone database and RDAP bootstrap"),
         as_of=str(data.get("as_of") or max(row["abuse_as_of"] for row in rows)),
+        rdap_per_hour=_rate(data.get(RATE)),
     )
+
+
+def _rate(value: Any) -> int | None:
+    return value if type(value) is int and 1 <= value <= 999_999 else None
 
 
 def _known(
     path: Path, file: str, faults: list[Fault]
 ) -> tuple[dict[Measure, str], dict[Measure, str], Mapping[str, Any]]:
-    """An operator's own words, what they mean, and the rest: `name`, `source`, `as_of`, [words], [notes]."""
+    """An operator's own words, what they mean, and the rest: `name`, `source`, `as_of`, `rdap_per_hour`, [words], [notes]."""
     data = read_toml(path, file, faults)
     if data is None:
         return {}, {}, {}
@@ -98,6 +104,7 @@ def _known(
     table.text("name")
     table.text("source")
     table.get("as_of", a_day, "a TOML day")
+    table.get(RATE, _rate, "looks an hour from 1 to 999999", 1)
     words, notes = (_by_measure(table.table(key, required=False)) for key in ("words", "notes"))
     table.nothing_else()
     return words, notes, data

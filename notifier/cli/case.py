@@ -27,6 +27,7 @@ def list_cases(
     state: Annotated[str | None, typer.Option(help="Only this state.")] = None,
     program: Annotated[str | None, typer.Option(help="Only this program.")] = None,
     registry: Annotated[str | None, typer.Option(help="Only this registry.")] = None,
+    held: Annotated[bool, typer.Option("--held", help="Only what stands at our request, with owner and date.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     token: Token = None,
@@ -35,14 +36,16 @@ def list_cases(
     """Cases you may see, newest first."""
 
     async def work(ctx: Context, who: Principal) -> None:
-        page = await reading.cases(ctx, who, CaseFilter(state, program, registry), limit=limit)
+        wanted = CaseFilter(state, program, registry, held=held or None)
+        page = await reading.cases(ctx, who, wanted, limit=limit)
         if as_json:
             for item in page.items:
                 print(json.dumps(dict(item), default=str, ensure_ascii=False))
             return
-        table = bare_table("case", "domain", "program", "state", "observed", "outcome")
+        keys = ["reference", "target", "program", "state", "observed", "outcome"]
+        keys += ["assignee", "review_by"] if held else []
+        table = bare_table("case", "domain", *keys[2:])
         for item in page.items:
-            keys = ("reference", "target", "program", "state", "observed", "outcome")
             table.add_row(*(escape(str(item[key] or "")) for key in keys))
         Console().print(table)
         if page.next_cursor:

@@ -121,6 +121,11 @@ _TABLE = (
         "a name that an appeal gave back, still gone after resolvers must have forgotten",
     ),
     Alarm(
+        "hold_lapsing",
+        "{name} is held at our request, and nothing fresh carries that. Bring evidence, or it is asked to be restored.",
+        "a hold near its review-by date, and its owner's task",
+    ),
+    Alarm(
         "appeal_overdue",
         "An appeal about {name} is not decided, and its time is over.",
         "an appeal past its time to be decided; what is enforced is asked to be lifted then",

@@ -34,11 +34,16 @@ from notifier.domain.events import (
     EvidenceAdded,
     EvidenceRequested,
     Fact,
+    Held,
+    HoldKept,
+    HoldLapsed,
+    HoldPutOff,
     Judged,
     Lapsed,
     MergedInto,
     NoticeUndeliverable,
     Overturned,
+    PhaseSeen,
     Rejected,
     ReportJoined,
     ReportsArrived,
@@ -122,6 +127,8 @@ class Case:
     `passed`: those whose turn is over. `amendment`: the next notice answers the recipient's question.
     `embargo`: an authority asked that nothing leaves and nobody looks; told by the holds, never by a revision.
     `appeal_open`: an appeal is heard; what was asked stands, and nothing more is asked for.
+    `review_by`: a name is held at our request, and by then fresh evidence must carry it or it lapses; `assignee` looks
+    after it. `phase`: how far the registration is on its way out, and since when we saw that.
     """
 
     id: str
@@ -164,6 +171,9 @@ class Case:
     passed: tuple[Recipient, ...] = ()
     amendment: str | None = None
     appeal_open: bool = False
+    review_by: datetime | None = None
+    phase: str | None = None
+    phase_since: datetime | None = None
 
     @staticmethod
     def open(case: "Case", report_id: str) -> Step:
@@ -197,6 +207,11 @@ class Case:
         return self.state in HEARD or asked or undone or self.merged_into is not None
 
     @property
+    def watched(self) -> bool:
+        """Whether a look still tells something of the case: what was seen done may be undone after its watch, too."""
+        return self.hears or self.state is S.CLOSED
+
+    @property
     def approvals_needed(self) -> int:
         return 2 if self.safety is Safety.SECOND_REVIEW or self.second_reasons else 1
 
@@ -218,7 +233,7 @@ class Case:
             case UndoAsked():
                 if self.merged_into is None or self.undo != "none":
                     raise Conflict("only what a merged case had asked for is taken back this way, and once")
-                return self._stay(Fact("case.undo_asked", {"reason": event.reason}), undo="requested")
+                return self._stay(Fact("case.undo_asked", {"reason": event.reason}), undo="requested", review_by=None)
             case UndoNeedless():
                 if self.undo != "requested":
                     raise Conflict("no undo is asked for")
@@ -230,7 +245,9 @@ class Case:
             case Assessed():
                 return self._assessed(event, now)
             case Assigned():
-                self._must_be(*OPEN)
+                self._must_be(*OPEN, *((S.CLOSED,) if self.review_by else ()))
+                if event.to is None and self.review_by is not None:
+                    raise Conflict("what is held has somebody who looks after it; name another", code="owner_required")
                 return self._stay(Fact("case.assigned", {"to": event.to}), assignee=event.to)
             case Approved():
                 return self._approved(event, now)
@@ -317,7 +334,15 @@ class Case:
                 )
             case WatchEnded():
                 self._must_be(S.RESOLVED)
-                return self._to(S.CLOSED, now, Fact("case.closed"), stop=True, closed_at=now)
+                stands = "standing" if self.review_by else None
+                return self._to(
+                    S.CLOSED,
+                    now,
+                    Fact("case.closed"),
+                    stop=True,
+                    closed_at=now,
+                    aftermath=self.aftermath or stands,
+                )
             case Withdrawn():
                 self._must_be(*OPEN)
                 return self._to(
@@ -329,6 +354,7 @@ class Case:
                     outcome=self.outcome or _WITHDRAWN[event.ground],
                     outcome_actor=self.outcome_actor or "notifier",
                     undo="requested" if event.told else self.undo,
+                    review_by=None,
                 )
             case AppealOpened():
                 if self.appeal_open:
@@ -353,20 +379,71 @@ class Case:
                 if self.undo not in ("requested", "claimed"):
                     raise Conflict("no undo is asked for")
                 return self._stay(Fact("case.restored", {"observation": event.observation_id}), undo="verified")
-            case EpochChanged():
-                self._must_be(*OPEN)
-                fact = Fact("case.superseded", {"was": event.was, "now": event.now})
-                return self._to(
-                    S.SUPERSEDED,
-                    now,
-                    fact,
-                    stop=True,
-                    closed_at=now,
-                    outcome=self.outcome or "superseded_epoch",
-                    outcome_actor=self.outcome_actor or "none",
+            case HoldKept():
+                return self._hold_kept(event)
+            case HoldPutOff():
+                self._must_hold()
+                until = event.held.review_by
+                timers = self._reviews(event.held)
+                return self._stay(
+                    Fact("case.hold_put_off", {"until": until.isoformat()}), timers=timers, review_by=until
                 )
+            case HoldLapsed():
+                self._must_hold()
+                fact = Fact("case.hold_lapsed", {"ground": "lapsed"})
+                return self._lifted(fact, now, event.told, event.looks, "lifted_lapsed", "withdrawn")
+            case PhaseSeen():
+                return self._phase_seen(event, now)
+            case EpochChanged():
+                return self._epoch_changed(event, now)
 
     # --- what each event does ------------------------------------------------------------------------------------
+
+    def _hold_kept(self, event: HoldKept) -> Step:
+        self._must_hold()
+        if event.by in self.involved:
+            raise Forbidden(
+                "you submitted a report or evidence of this case; another person keeps it", code="four_eyes"
+            )
+        if not event.evidence_ids:
+            raise Conflict("nothing new carries what is held; bring evidence first", code="evidence_required")
+        said = {"evidence": list(event.evidence_ids), "reason": event.reason, "until": event.held.review_by.isoformat()}
+        timers, until = self._reviews(event.held), event.held.review_by
+        stop = (JobKind.HOLD_REVIEW,)
+        return self._stay(Fact("case.hold_kept", said), timers=timers, stop=stop, review_by=until)
+
+    def _phase_seen(self, event: PhaseSeen, now: datetime) -> Step:
+        """A name that is gone is held by nobody, whoever may have it next."""
+        fact = Fact(
+            "registration.phase_seen", {"phase": event.phase, "was": self.phase, "observation": event.observation_id}
+        )
+        timers = (Timer(JobKind.LIFECYCLE, self.id, event.next_look),) if event.next_look else ()
+        changes: dict[str, Any] = {"phase": event.phase, "phase_since": now if event.phase else None}
+        if event.phase == PURGED:
+            changes["review_by"] = None
+            if self.outcome is not None and self.undo == "none":
+                changes["aftermath"] = "dropped"
+        return self._stay(fact, timers=timers, stop=(JobKind.LIFECYCLE,), **changes)
+
+    def _epoch_changed(self, event: EpochChanged, now: datetime) -> Step:
+        """Whoever has the name now was never reported: what was asked for ends, and what came of it is told apart."""
+        self._must_be(*OPEN, S.CLOSED)
+        told = {"was": event.was, "now": event.now}
+        changes: dict[str, Any] = {"review_by": None, "phase": None, "phase_since": None}
+        if self.resolved_at is not None:
+            changes["aftermath"] = "reregistered"
+        if self.state is S.CLOSED:
+            return self._stay(Fact("case.reregistered", told), stop=True, **changes)
+        return self._to(
+            S.SUPERSEDED,
+            now,
+            Fact("case.superseded", told),
+            stop=True,
+            closed_at=now,
+            outcome=self.outcome or "superseded_epoch",
+            outcome_actor=self.outcome_actor or "none",
+            **changes,
+        )
 
     def _joined(self, event: ReportJoined, now: datetime) -> Step:
         self._must_be(*OPEN)
@@ -377,7 +454,7 @@ class Case:
         return self._stay(Fact("report.joined", detail), involved=involved)
 
     def _evidence_added(self, event: EvidenceAdded, now: datetime) -> Step:
-        self._must_be(*OPEN)
+        self._must_be(*OPEN, *((S.CLOSED,) if self.review_by else ()))
         involved = self.involved | {event.by}
         detail: dict[str, Any] = {"evidence": list(event.evidence_ids), "files": list(event.files)}
         if self.state is S.APPROVED:  # what was approved is no longer what is known
@@ -462,7 +539,8 @@ class Case:
         if event.sufficient:
             if self.state is S.IN_REVIEW:
                 return self._stay(fact, **judged)
-            why = self.review_reason or ("escalation" if self.passed else "first_look")
+            asked = "relapse" if self.aftermath == "relapsed" else "escalation" if self.passed else "first_look"
+            why = self.review_reason or asked
             return self._to(S.IN_REVIEW, now, fact, review_reason=why, **judged)
         if self.state is S.NEEDS_EVIDENCE:
             return self._stay(fact, **judged)
@@ -643,7 +721,8 @@ class Case:
         return self._stay(fact, stop=halted, timers=owed, response=response)
 
     def _judged(self, event: Judged, now: datetime) -> Step:
-        self._must_hear()
+        if not self.watched:
+            self._must_be(*HEARD)
         detail = {
             "claim": event.claim_id,
             "verdict": str(event.verdict),
@@ -652,25 +731,46 @@ class Case:
             "why": event.why,
         }
         fact = Fact("outcome.observed", detail)
-        timers = (Timer(JobKind.OBSERVE, event.claim_id, event.next_look),) if event.next_look else ()
-        if event.verdict is Verdict.RELAPSED and self.state is S.RESOLVED:
+        timers: tuple[Timer, ...] = ()
+        if event.next_look:
+            timers = (Timer(JobKind.OBSERVE, event.claim_id, event.next_look),)
+        held: dict[str, Any] = {"review_by": None}  # nothing is held, or it is to be undone in any case
+        if event.hold is not None and self.undo == "none":
+            held = {}
+            if self.review_by is None:
+                timers += self._reviews(event.hold)
+                held = {"review_by": event.hold.review_by, "assignee": self.assignee or event.hold.owner}
+        # A name that is back because we asked for that is no relapse.
+        if event.verdict is Verdict.RELAPSED and self.undo == "none" and self.state in (S.RESOLVED, S.CLOSED):
+            fact = Fact("outcome.relapsed", detail)
+            found: dict[str, Any] = {"observed": event.observed, "aftermath": "relapsed", **held}
+            if self.state is S.CLOSED and not event.reopens:
+                return self._stay(fact, timers=timers, **found)
+            priority = max(self.priority, _NEXT_STEP)
             return self._to(
                 S.IN_REVIEW,
                 now,
-                Fact("outcome.relapsed", detail),
-                observed=event.observed,
-                aftermath="relapsed",
+                fact,
+                jobs=(Job(JobKind.CHECK, self.id, priority),),
+                timers=timers,
+                stop=(JobKind.ERASE,),
                 review_reason="relapse",
+                priority=priority,
                 reopened_count=self.reopened_count + 1,
+                closed_at=None,
+                amendment=None,
+                **found,
                 **_NO_APPROVAL,
             )
         if self.state is S.NOTIFIED and event.final and event.last:
             # Harm done instead of the act is still the act not done; what could not be seen has no outcome at all.
             refuted = "claimed_not_done" if event.verdict is Verdict.CONTRADICTED else None
             outcome, actor = event.outcome or refuted, event.actor or "none"
-            return self._resolve(now, fact, outcome, actor, observed=event.observed, timers=timers)
+            if self.reopened_count and event.verdict in PROVEN:
+                held["aftermath"] = "standing"
+            return self._resolve(now, fact, outcome, actor, observed=event.observed, timers=timers, **held)
         undo = "verified" if event.undoes and event.verdict in PROVEN else self.undo
-        return self._stay(fact, timers=timers, observed=event.observed, undo=undo)
+        return self._stay(fact, timers=timers, observed=event.observed, undo=undo, **held)
 
     def _appeal_closed(self, event: AppealClosed, now: datetime) -> Step:
         """What stood still goes on: what waits to leave is looked at anew, and a clock that ran out is asked about."""
@@ -697,6 +797,7 @@ class Case:
             "outcome": self.outcome or outcome,
             "outcome_actor": self.outcome_actor or "notifier",
             "undo": "requested" if told and self.undo in ("none", "refused") else self.undo,
+            "review_by": None,
         }
         timers = tuple(Timer(JobKind.LOOK_BACK, self.id, at) for at in looks)
         if self.state in OPEN:
@@ -732,6 +833,13 @@ class Case:
             outcome_actor=actor if first else self.outcome_actor,
             **changes,
         )
+
+    def _reviews(self, held: Held) -> tuple[Timer, ...]:
+        return tuple(Timer(JobKind.HOLD_REVIEW, self.id, at) for at in (held.warn_at, held.review_by))
+
+    def _must_hold(self) -> None:
+        if self.review_by is None:
+            raise Conflict("nothing is held at our request, as far as we see", code="not_held")
 
     def _must_hear(self) -> None:
         if not self.hears:
@@ -780,10 +888,11 @@ _FIRST_ASKED = timedelta(days=30)
 _NEXT_STEP = 5  # what somebody was asked in vain comes before what nobody was asked yet
 _RECIPIENT_CLOCK = (JobKind.CLOCK_ENDED, JobKind.REMIND, JobKind.ANSWER_OWED)
 _WITHDRAWN = {"error": "withdrawn_error", "cured": "withdrawn_cured", "other": "withdrawn"}
+PURGED = "purged"  # the last phase of a registration: registry and zone know no such name
 # What the end of a hold needs, a stamp on what was approved, and the clock of what a person has in hand, is no work of
 # ours on the case: it outlives every state. So do the asking of whoever was told, where each question sees
-# for itself whether it is still one, the clocks of what was taken back, and what we owe to whoever appealed, and to whom
-# something is given back.
+# for itself whether it is still one, the clocks of what was taken back, and what we owe to whoever appealed, to whom
+# something is given back, and to whom something is kept from; and a registration runs out by itself.
 _OUTLIVES = (
     JobKind.RELEASE,
     JobKind.STAMP,
@@ -792,5 +901,7 @@ _OUTLIVES = (
     JobKind.UNDO_CLOCK,
     JobKind.APPEAL_DUE,
     JobKind.LOOK_BACK,
+    JobKind.HOLD_REVIEW,
+    JobKind.LIFECYCLE,
 )
 _ALL_WORK = tuple(kind for kind in JobKind if kind not in _OUTLIVES)

@@ -209,9 +209,19 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What stands to be reviewed: who looks after it where nobody does, when they are warned, and when it lapses."""
+
+    owner: str | None
+    warn_at: datetime
+    review_by: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """Looks were held against a claim. `final`: its deadline has passed or the verdict can stand; `last`: nobody else's
-    turn is on, or comes after it.
+    turn is on, or comes after it. `hold`: the name is under a measure that we asked for, also after this; None: it is not.
+    `reopens`: a relapse reopens the case; not where another open case is about the name already.
     """
 
     claim_id: str
@@ -224,6 +234,8 @@ class Judged:
     next_look: datetime | None
     undoes: bool = False
     last: bool = True
+    hold: Held | None = None
+    reopens: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +395,40 @@ class BackSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldKept:
+    """A person who did not supply it found that fresh evidence still carries what is held. `held`: until when now."""
+
+    by: str
+    reason: str
+    evidence_ids: tuple[str, ...]
+    held: Held
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPutOff:
+    """Whoever is to keep it was not told in time, through our own fault: it lapses once they had their whole warning."""
+
+    held: Held
+
+
+@dataclass(frozen=True, slots=True)
+class HoldLapsed:
+    """Nobody brought fresh evidence for what is held by its review-by date. It is to be undone, without a person."""
+
+    told: bool
+    looks: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseSeen:
+    """The registration is on its way out, or came back: `phase` None. `next_look`: when it should be a step further."""
+
+    phase: str | None
+    observation_id: str
+    next_look: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class EpochChanged:
     """The registration object is another one than the evidence speaks of."""
 
@@ -426,5 +472,9 @@ Event = (
     | Overturned
     | Lapsed
     | BackSeen
+    | HoldKept
+    | HoldPutOff
+    | HoldLapsed
+    | PhaseSeen
     | EpochChanged
 )

@@ -239,6 +239,8 @@ _WINDOW_WORDS: Mapping[str, str] = {
     "validity": "A notice lapses {} after it left.",
     "clock_skew": "A submitter's clock may be {} ahead of ours.",
     "retention": "A case's files are kept for {} after its end.",
+    "refresh": "What is held without fresh evidence for {} lapses, and everyone told is asked to restore it.",
+    "refresh_warning": "Whoever looks after it is warned {} before that.",
 }
 
 

@@ -33,6 +33,8 @@ class JobKind(StrEnum):
     APPEAL_PROVE = "appeal.prove"
     APPEAL_DUE = "appeal.due"
     LOOK_BACK = "case.look_back"
+    HOLD_REVIEW = "case.hold_review"
+    LIFECYCLE = "case.lifecycle"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import re
 import typing
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from datetime import date, timedelta
 from typing import Any, Literal, TypeVar
 
@@ -59,6 +59,8 @@ class Windows:
     clock_skew: how far ahead of our clock a submitter's may run.
     retention: how long a case's files are kept after its end, whatever became of the name.
     watch: looks after a verified act, counted from it, ascending.
+    refresh: how long a name may be held without fresh evidence; then it lapses, and is asked to be restored.
+    refresh_warning: how long before that whoever looks after it is warned.
     """
 
     cancel_window: timedelta
@@ -71,6 +73,8 @@ class Windows:
     clock_skew: timedelta
     retention: timedelta
     watch: tuple[timedelta, ...]
+    refresh: timedelta = timedelta(days=30)
+    refresh_warning: timedelta = timedelta(days=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +157,15 @@ def parse_program(data: Mapping[str, Any], digest: str) -> tuple[Program | None,
 def _windows(read: Reader) -> Windows | None:
     spans = {
         field.name: read.value(field.name, parse_duration, A_DURATION)
+        if field.default is MISSING
+        else read.optional(field.name, parse_duration, A_DURATION, field.default)
         for field in fields(Windows)
         if field.name != "watch"
     }
     watch = read.value("watch", looks_of, "a list of durations and {every, until}, ascending")
+    refresh, warning = spans["refresh"], spans["refresh_warning"]
+    if refresh is not None and warning is not None and not timedelta() < warning < refresh:
+        read.fault("refresh_warning", f"is {warning.days} d of a refresh of {refresh.days} d", "less than refresh")
     read.nothing_else()
     if watch is None or None in spans.values():
         return None

@@ -26,6 +26,7 @@ T = TypeVar("T", Registration, Hosting)
 MAX_BODY: Final = 2 * 1024 * 1024
 MAX_DEPTH: Final = 4  # entity inside entity; the gTLD profile needs two
 MAX_TEXT: Final = 500
+RATE_LIMITED: Final = "rdap_rate_limited"
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _A_LABEL: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})+")
@@ -158,7 +159,7 @@ class RdapClient:
                     return _untold(kind, f"rdap_redirect: {response.status} not followed", url)
                 return target
             if response.status in (429, 503):
-                code = "rdap_rate_limited" if response.status == 429 else "rdap_http_503"
+                code = RATE_LIMITED if response.status == 429 else "rdap_http_503"
                 return _untold(kind, code, url, retry_after(response))
             if response.status not in (200, 404):
                 return _untold(kind, f"rdap_http_{response.status}", url)

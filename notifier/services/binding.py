@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import takewhile
 
-from notifier.domain.case import Case
+from notifier.domain.case import PURGED, Case
 from notifier.domain.epoch import Epoch
 from notifier.domain.events import EpochChanged, TargetObserved, UndoAsked
 from notifier.domain.jobs import Job, JobKind, Timer
-from notifier.domain.notice import ASKING, LIVE, UNDO, Notice, NoticeState, Purpose
+from notifier.domain.notice import ASKING, LIVE, TOLD, UNDO, Notice, NoticeState, Purpose
 from notifier.domain.outcome import PROVEN, Look
 from notifier.services import drafting, recalling, watching
 from notifier.services.access import DAEMON
@@ -57,10 +57,12 @@ async def note_look(ctx: Context, tx: Tx, case: Case, seen: Look, purpose: str) 
 
 def succeeded(case: Case, seen: Look) -> bool:
     """Whether the look shows another registration than the one that the case is bound to."""
+    if case.phase == PURGED and seen.registration.answer == "found" and None in (case.epoch, seen.registration.epoch):
+        return True  # nobody names either of them, and in between there was none
     if case.epoch is None or seen.registration.epoch is None:
         return False
     before = Look.from_json(case.registration) if case.registration else None
-    purged = before is not None and before.purged
+    purged = case.phase == PURGED or (before is not None and before.purged)
     return Epoch.read(case.epoch).succeeded_by(Epoch.read(seen.registration.epoch), purged=purged)
 
 
@@ -112,6 +114,10 @@ async def supersede(ctx: Context, tx: Tx, case: Case, seen: Look) -> Case:
     live = await notice_store.of_case(tx.con, case.id, *LIVE)
     await take_back(ctx, tx, case, [n for n in live if n.id not in fulfilled], _VOID, DAEMON)
     await take_back_linked(ctx, tx, await linked(tx, case), _VOID, DAEMON)
+    for notice in live:  # what was done is done, and nothing of it is asked of whoever has the name now
+        if notice.id in fulfilled and notice.state in TOLD:
+            await notice_store.save(tx.con, notice.apply("superseded", tx.now))
+            await tx.audit("notice.superseded", notice.id, {"by": "another registration"}, case.id)
     return await tx.save(case.apply(EpochChanged(case.epoch or "", seen.registration.epoch or ""), tx.now))
 
 

@@ -19,9 +19,9 @@ from notifier.catalog import Agreement
 from notifier.domain.case import Case
 from notifier.domain.epp import Measure
 from notifier.domain.manifest import Manifest
-from notifier.domain.notice import Notice, NoticeState, Purpose
+from notifier.domain.notice import ASKING, TOLD, Notice, NoticeState, Purpose
 from notifier.domain.recipient import Found, Nobody
-from notifier.services import channels, correspondence, gathering, keeping, links, recipients
+from notifier.services import channels, correspondence, gathering, keeping, links, recipients, relapses
 from notifier.services.context import Context
 from notifier.services.gathering import Occasion
 from notifier.store import contacts
@@ -124,14 +124,24 @@ async def _told_where(con: Connection, told: Notice, agreement: Agreement) -> Fo
 
 
 async def _purpose(con: Connection, case: Case) -> tuple[Purpose, Notice | None, str]:
-    """What the next notice is to its recipient, the one that it amends, and what it tells of what came before."""
+    """What the next notice is to its recipient, the one that it amends or asks anew, and what it tells of what came before."""
     if case.amendment is not None:
         ours = await contacts.amendment(con, case.amendment)
         return Purpose.AMENDMENT, await notice_store.get(con, ours.notice_id), ours.answer
     before = [e for e in await contacts.exchanges(con, case.id) if e.party is not case.step]
-    if case.passed and before:
-        return Purpose.ESCALATION, None, correspondence.told(before)
-    return Purpose.REQUEST, None, ""
+    escalates = bool(case.passed and before)
+    undone = await relapses.told(con, case)
+    earlier = "\n\n".join(filter(None, (undone, correspondence.told(before) if escalates else "")))
+    if undone and (again := await _asked_before(con, case)) is not None:
+        return Purpose.REQUEST, again, earlier
+    return Purpose.ESCALATION if escalates else Purpose.REQUEST, None, earlier
+
+
+async def _asked_before(con: Connection, case: Case) -> Notice | None:
+    """The newest request to the party whose turn it is, which it did and which came undone: it is asked anew."""
+    live = await notice_store.of_case(con, case.id, *TOLD)
+    asked = [n for n in live if n.purpose in ASKING and n.agreement == case.agreement]
+    return asked[-1] if asked and case.aftermath == "relapsed" else None
 
 
 async def queue(tx: Tx, item: Draft, approved_by: str) -> None:

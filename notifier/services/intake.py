@@ -30,6 +30,7 @@ from notifier.services import (
     news,
     opening,
     quotas,
+    slots,
     submitted,
 )
 from notifier.services.access import DAEMON, Principal, Role
@@ -110,6 +111,7 @@ async def _store(
         before: Verdict | None = None
         if case is None:
             case = await opening.open_case(ctx, tx, await _opening(ctx, tx, who, understood, report_id))
+            await _look_back(tx, case)
         elif case.state is CaseState.APPROVED:
             before = await evaluation.evaluate_case(ctx, tx.con, case, tx.now)
         await _insert_report(tx, report_id, who, raw, media_type, key, via, understood, case, joined)
@@ -146,6 +148,13 @@ async def _opening(ctx: Context, tx: Tx, who: Principal, understood: Understood,
         report_id=report_id,
         urgent=urgent and not await accuracy.is_on_probation(ctx, tx, report.program, who.organisation),
     )
+
+
+async def _look_back(tx: Tx, case: Case) -> None:
+    """A name whose case was closed is reported again: whether what was done there still stands is seen at once."""
+    before = await case_store.get(tx.con, case.previous_case) if case.previous_case else None
+    if before is not None and before.state is CaseState.CLOSED:
+        await slots.ask(tx, before.id)
 
 
 async def _case_of(tx: Tx, program: str, target: str) -> Case | None:

@@ -10,7 +10,7 @@ from notifier.domain.jobs import JobKind, Timer
 from notifier.domain.lifting import back_since
 from notifier.domain.look import Look
 from notifier.domain.notice import LIVE
-from notifier.services import binding, recalling
+from notifier.services import binding, recalling, slots
 from notifier.services.access import DAEMON
 from notifier.services.alarming import raise_alarm
 from notifier.services.context import Context
@@ -36,7 +36,7 @@ _DAILY = timedelta(days=1)
 async def overturn(ctx: Context, tx: Tx, case: Case, appeal: Appeal, outcome: Outcome, cause: Cause, by: str) -> Case:
     """The decision fell: nothing of it leaves any more, and everyone told is told that it is void, or to restore."""
     cured = cause is Cause.CURED
-    told = await _take_everything_back(ctx, tx, case, _CURED if cured else _OVERTURNED, by)
+    told = await take_everything_back(ctx, tx, case, _CURED if cured else _OVERTURNED, by)
     await store.insert_correction(tx.con, case.id, appeal.id, case.program, str(case.measure), str(cause), tx.now)
     looks = (tx.now + ctx.program(case.program).windows.watch[0],) if told or case.undo != "none" else ()
     event = Overturned(appeal.id, str(outcome), str(cause), cured, told, looks)
@@ -45,13 +45,13 @@ async def overturn(ctx: Context, tx: Tx, case: Case, appeal: Appeal, outcome: Ou
 
 async def lapse(ctx: Context, tx: Tx, case: Case, appeal: Appeal) -> Case:
     """Nobody stood up for what was enforced: it is to be undone, and no person is waited for."""
-    told = await _take_everything_back(ctx, tx, case, _LAPSED, DAEMON)
+    told = await take_everything_back(ctx, tx, case, _LAPSED, DAEMON)
     await store.insert_correction(tx.con, case.id, appeal.id, case.program, str(case.measure), LAPSE, tx.now)
     looks = (tx.now + ctx.program(case.program).windows.watch[0],)
     return await tx.save(case.apply(Lapsed(appeal.id, told, looks), tx.now))
 
 
-async def _take_everything_back(ctx: Context, tx: Tx, case: Case, reason: str, by: str) -> bool:
+async def take_everything_back(ctx: Context, tx: Tx, case: Case, reason: str, by: str) -> bool:
     """Whether anybody had been told of what is taken back."""
     linked = await binding.linked(tx, case)
     await binding.cancel_queued(tx, await recalling.not_left(tx.con, case.id), reason)
@@ -84,7 +84,9 @@ async def look_back(ctx: Context, case_id: str) -> None:
         asked_at = await store.corrected_at(con, case_id)
     if case is None or asked_at is None or case.undo not in ("requested", "claimed", "verified"):
         return
-    seen = await look(ctx, case.target)
+    if not await slots.turn(ctx, case, case_id, JobKind.LOOK_BACK, routine=False):
+        return
+    seen = await look(ctx, case.target, charged=True)
     async with ctx.db.transaction(DAEMON) as tx:
         locked = await case_store.lock(tx.con, case_id)
         if locked is None:

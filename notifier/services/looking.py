@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
-from notifier.domain.outcome import Look
+from notifier.domain.outcome import Look, Registration
 from notifier.domain.rule import Recipient
 from notifier.domain.safety import Target
+from notifier.net.rdap import RATE_LIMITED
+from notifier.services import slots
 from notifier.services.context import Context
 
 
@@ -17,14 +19,18 @@ async def look(
     hosting: bool = False,
     mail: bool = False,
     panel: bool = False,
+    charged: bool = False,
 ) -> Look:
     """One look, stamped with business time. Never raises for what the outside does: that is `inconclusive`.
+
+    `charged`: it had to wait for its turn at the registry's RDAP, where it is counted. Any other look is counted here; and
+    a server that asked to be left alone is not asked by anybody.
 
     `hosting`: whose network the target lies in is asked too. `mail`: and whether the contacts that are found take mail.
     `panel`: so is what resolvers tell users.
     """
     registration, delegation, hosts, told = await asyncio.gather(
-        ctx.rdap.domain(target.registrable),
+        _registration(ctx, target, charged),
         ctx.dns.delegation(target.registrable),
         ctx.hosts.of(target.name) if hosting else _unasked(),
         ctx.panel.ask(target.registrable) if panel else _unasked(),
@@ -35,6 +41,17 @@ async def look(
     takes = await asyncio.gather(*(ctx.hosts.takes_mail(domain) for domain in domains))
     no_mail = tuple(domain for domain, does in zip(domains, takes, strict=True) if does is False)
     return Look(await ctx.db.clock.now(), registration, delegation, content, hosts, no_mail, told)
+
+
+async def _registration(ctx: Context, target: Target, charged: bool) -> Registration:
+    wait = None if charged else await slots.ahead(ctx, target.tld)
+    if wait is not None:
+        return Registration("inconclusive", detail=f"{RATE_LIMITED}: not asked again yet", retry_after=wait)
+    told = await ctx.rdap.domain(target.registrable)
+    # 429, or 503 with Retry-After (RFC 9110 §15.6.4); 429 also without (RFC 7480 §5.5).
+    if told.retry_after is not None or told.detail == RATE_LIMITED:
+        await slots.busy(ctx, target.tld, told.retry_after)
+    return told
 
 
 async def _unasked() -> None:

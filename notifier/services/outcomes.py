@@ -1,15 +1,18 @@
 """What became of it: a claim is held against our own looks until it is verified, refuted, or past its deadline."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from notifier.domain.case import OPEN, Case, CaseState
+from notifier.domain.case import PURGED, Case, CaseState
 from notifier.domain.epp import Measure
 from notifier.domain.events import ClockEnded, Judged, WatchEnded
 from notifier.domain.jobs import JobKind, Timer
+from notifier.domain.lifecycle import drops_on
+from notifier.domain.look_pace import spread
 from notifier.domain.notice import TOLD
 from notifier.domain.outcome import PROVEN, Claim, Judgement, Look, Verdict, judge, summarise
 from notifier.domain.program import Program
-from notifier.services import binding, ladder, turns, watching
+from notifier.services import binding, holds, ladder, lifecycle, slots, turns, watching
 from notifier.services.access import DAEMON
 from notifier.services.alarming import raise_alarm
 from notifier.services.context import Context
@@ -27,34 +30,39 @@ _DAILY = timedelta(days=1)
 
 async def observe(ctx: Context, claim_id: str) -> None:
     """Look once more for one claim, judge it over every look so far, and plan the next look."""
-    row = await ctx.db.fetchrow("select case_id, measure from claim where id = $1", claim_id)
+    row = await ctx.db.fetchrow("select case_id, measure, verdict from claim where id = $1", claim_id)
     if row is None:
         return
     async with ctx.db.pool.acquire() as con:
         case = await case_store.get(con, str(row["case_id"]))
         urls = await sample_urls(con, str(row["case_id"])) if row["measure"] in _ON_CONTENT else []
-    if case is None or not case.hears:
+    if case is None or not case.watched:
+        return
+    # Of what was seen done nobody waits for one more look, unless the matter is urgent.
+    routine = Verdict(row["verdict"]) in PROVEN and case.priority < slots.URGENT
+    if not await slots.turn(ctx, case, claim_id, JobKind.OBSERVE, routine=routine):
         return
     if case.embargo:
         urls = []
-    seen = await look(ctx, case.target, urls, panel=True)
+    seen = await look(ctx, case.target, urls, panel=True, charged=True)
     async with ctx.db.transaction(DAEMON) as tx:
         locked = await case_store.lock(tx.con, case.id)
-        if locked is None or not locked.hears:
+        if locked is None or not locked.watched:
             return
         observation = new_id()
         await notice_store.insert_observation(tx.con, observation, locked.id, "look", seen.to_json(), seen.at, claim_id)
         await watching.compare(ctx, tx, locked, seen, observation)
-        await _judge(ctx, tx, locked, claim_id)
+        await _judge(ctx, tx, locked, claim_id, seen)
         locked = await case_store.lock(tx.con, case.id)
-        if locked is not None and locked.state in OPEN and binding.succeeded(locked, seen):
-            await binding.supersede(ctx, tx, locked, seen)
+        if locked is not None:
+            await lifecycle.note(ctx, tx, locked, seen, observation)
 
 
-async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str) -> None:
+async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str, seen: Look) -> None:
     program = ctx.program(case.program)
     row = await tx.con.fetchrow(
-        "select c.*, n.measure as requested, n.queued_at, coalesce(n.sent_at, c.claimed_at) as asked_at from claim c "
+        "select c.*, n.measure as requested, n.queued_at, coalesce(n.sent_at, c.claimed_at) as asked_at, n.approved_by "
+        "from claim c "
         "join notice n on n.id = c.notice_id where c.id = $1",
         claim_id,
     )
@@ -77,9 +85,15 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str) -> None:
         deadline=row["deadline"],
         now=tx.now,
     )
+    if found.verdict is Verdict.RELAPSED and binding.succeeded(case, seen):  # after a purge nobody else says so
+        why = "the name was purged, and what is there now is another registration"
+        found = replace(found, verdict=Verdict.UNVERIFIABLE, outcome="superseded_epoch", actor="none", why=why)
+    expires_at = next((e for e in (look.registration.expires_at for look in reversed(looks)) if e is not None), None)
     await tx.con.execute(
         "update claim set verdict = $2, outcome = $3, credited = $4, alarms = $5, why = $6, judged_at = $7, "
-        "parent_effective_at = $8, user_effective_at = $9 where id = $1",
+        "parent_effective_at = $8, user_effective_at = $9, will_drop_on = $10, "
+        "verified_at = coalesce(verified_at, case when $2 = any($11::text[]) then $7::timestamptz end), "
+        "relapsed_at = case when $2 <> 'relapsed' then null else coalesce(relapsed_at, $7::timestamptz) end where id = $1",
         claim_id,
         str(found.verdict),
         found.outcome,
@@ -89,18 +103,27 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str) -> None:
         tx.now,
         found.effect.parent_at,
         found.effect.user_at,
+        drops_on(expires_at),
+        [str(verdict) for verdict in PROVEN],
     )
-    expires_at = next((e for e in (look.registration.expires_at for look in reversed(looks)) if e is not None), None)
     for cause in found.causes:
         await raise_alarm(
             tx, cause.kind, found.why, case, claim_id, claim_id=claim_id, seen_at=cause.seen_at, expires_at=expires_at
         )
-    rows = await tx.con.fetch("select verdict from claim where case_id = $1", case.id)
+    standing = await _standing(tx.con, case.id)
     final = _is_final(found, row["deadline"], tx.now)
-    next_look = _next_look(program, found.verdict, final, row["claimed_at"], row["deadline"], tx.now)
-    if found.verdict != row["verdict"] or (final and case.state is CaseState.NOTIFIED):
+    next_look = _next_look(program, found.verdict, final, row["claimed_at"], row["deadline"], tx.now, claim_id)
+    if case.state is CaseState.CLOSED:  # the watch is over, and a look that somebody asked for does not begin it anew
+        next_look = None
+    over = case.undo != "none" or case.phase == PURGED or case.aftermath == "reregistered"
+    stands = not over and holds.held(standing)
+    hold = holds.begun(program, row["approved_by"], tx.now) if stands else None
+    news = found.verdict != row["verdict"] or (hold is None) != (case.review_by is None)
+    if news or (final and case.state is CaseState.NOTIFIED):
         notice = await notice_store.get(tx.con, str(row["notice_id"]))
-        current = notice is not None and ladder.is_current(case, notice)
+        # What was asked anew after a relapse is answered anew.
+        followed = notice is not None and await notice_store.is_followed(tx.con, notice.id)
+        current = notice is not None and ladder.is_current(case, notice) and not followed
         # Of an earlier party only an act that was seen ends the turn of who is asked now; that it undid something, never.
         ends = current or (found.verdict in PROVEN and requested is not Measure.RESTORE)
         # A claim that was not done is no end while somebody else can be asked.
@@ -109,7 +132,7 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str) -> None:
         event = Judged(
             claim_id,
             found.verdict,
-            summarise(Verdict(r["verdict"]) for r in rows),
+            summarise(verdict for _, verdict in standing),
             found.outcome,
             found.actor,
             final,
@@ -117,6 +140,8 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str) -> None:
             next_look,
             undoes=requested is Measure.RESTORE,
             last=ends and rung is None,
+            hold=hold,
+            reopens=await _no_other(tx.con, case),
         )
         case = await tx.save(case.apply(event, tx.now))
         if rung is not None:
@@ -125,6 +150,22 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str) -> None:
         await tx.add_timer(case.id, Timer(JobKind.OBSERVE, claim_id, next_look))
     elif case.state is CaseState.RESOLVED and found.verdict in PROVEN:
         await tx.save(case.apply(WatchEnded(), tx.now))
+
+
+async def _standing(con: Connection, case_id: str) -> list[tuple[Measure, Verdict]]:
+    """What is claimed and what we see of it, without what came undone and was asked for anew."""
+    rows = await con.fetch(
+        "select c.measure, c.verdict from claim c join notice n on n.id = c.notice_id "
+        "where c.case_id = $1 and not (c.verdict = 'relapsed' and n.state = 'superseded')",
+        case_id,
+    )
+    return [(Measure(row["measure"]), Verdict(row["verdict"])) for row in rows]
+
+
+async def _no_other(con: Connection, case: Case) -> bool:
+    """Whether no open case is about the name already; there, what is found undone is told by its own notice."""
+    there = await case_store.lock_open(con, case.program, case.target.name)
+    return there is None or there.id == case.id
 
 
 def _is_final(found: Judgement, deadline: datetime, now: datetime) -> bool:
@@ -137,13 +178,19 @@ def _is_final(found: Judgement, deadline: datetime, now: datetime) -> bool:
 
 
 def _next_look(
-    program: Program, verdict: Verdict, final: bool, claimed_at: datetime, deadline: datetime, now: datetime
+    program: Program,
+    verdict: Verdict,
+    final: bool,
+    claimed_at: datetime,
+    deadline: datetime,
+    now: datetime,
+    claim_id: str,
 ) -> datetime | None:
     """The next planned look: dense after a claim, spread over the watch once it is proven, daily while it is unknown."""
     if final and verdict not in PROVEN:
         return None
-
-    planned = [claimed_at + offset for offset in program.windows.watch]
+    watch = spread(program.windows.watch, claim_id) if final else program.windows.watch
+    planned = [claimed_at + offset for offset in watch]
     if not final:
         planned.append(deadline)
     later = [at for at in planned if at > now]

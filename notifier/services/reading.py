@@ -25,7 +25,7 @@ CASE_COLUMNS = (
     "c.warnings, c.registry, c.agreement, c.step, c.passed, c.measure, c.state, c.rev, c.priority, c.review_reason, c.epoch, "
     "c.already_down, c.assignee, c.opened_at, c.state_since, c.notified_at, c.resolved_at, c.closed_at, c.response, c.observed, "
     "c.outcome, c.outcome_actor, c.aftermath, c.undo, c.reopened_count, c.previous_case, c.approvers, c.suffix_version, "
-    "c.merged_into, c.appeal_open, "
+    "c.merged_into, c.appeal_open, c.review_by, c.phase, c.phase_since, "
     "exists (select from deconfliction_hold h where h.case_id = c.id and h.ended_at is null) as embargo, "
     "c.second_reasons, c.names_version, a.signals, a.why, a.measured, a.at as assessed_at"
 )
@@ -49,7 +49,8 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class CaseFilter:
-    """None means any. `domain` in any spelling; `overdue`: it waits for review for over a day."""
+    """None means any. `domain` in any spelling; `overdue`: it waits for review for over a day; `held`: something that we
+    asked for stands, and has a review-by date."""
 
     state: str | None = None
     program: str | None = None
@@ -58,6 +59,7 @@ class CaseFilter:
     outcome: str | None = None
     assignee: str | None = None
     overdue: bool | None = None
+    held: bool | None = None
 
 
 async def cases(
@@ -76,6 +78,8 @@ async def cases(
         query.where(
             ("" if wanted.overdue else "not ") + "(c.state = 'in_review' and c.review_since < {})", now - _REVIEW_WITHIN
         )
+    if wanted.held is not None:
+        query.where(f"c.review_by is {'not ' if wanted.held else ''}null")
     page = await read_page(ctx, query, f"select {CASE_COLUMNS} from {_CASES}", "c.opened_at", "c.id", limit, cursor)
     return Page([_quiet(who, row) for row in page.items], page.next_cursor)
 
@@ -131,7 +135,8 @@ async def case_parts(ctx: Context, who: Principal, case_id: str) -> Mapping[str,
         "order by received_at, id",
         "approvals": "select principal, digest, program_digest, note, at from approval where case_id = $1 order by at",
         "claims": "select id, notice_id, measure, actor, effective_at, claimed_at, deadline, verdict, outcome, credited, "
-        "alarms, why, judged_at, parent_effective_at, user_effective_at from claim where case_id = $1 order by claimed_at",
+        "alarms, why, judged_at, parent_effective_at, user_effective_at, verified_at, relapsed_at, will_drop_on from claim "
+        "where case_id = $1 order by claimed_at",
         "notices": f"select {NOTICE_COLUMNS} from notice n join cases c on c.id = n.case_id where c.id = $1 "
         "order by n.drafted_at, n.version",
         "linked_notices": "with recursive family (id) as (select m.id from cases m where m.merged_into = $1 union "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import BEFORE_SENDING, Case, CaseState
 from notifier.domain.events import (
     ApprovalVoided,
     Approved,
@@ -35,6 +35,7 @@ from notifier.services import (
     keeping,
     letters,
     recalling,
+    slots,
 )
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
@@ -310,10 +311,9 @@ async def observe_now(ctx: Context, who: Principal, case_id: str, *, via: str = 
     """Ask for a look at the target now, ahead of the schedule."""
     async with ctx.db.transaction(who.id, via) as tx:
         case = await lock_for_review(ctx, tx, who, case_id)
-        claims = await tx.con.fetch("select id from claim where case_id = $1", case.id)
-        jobs = [Job(JobKind.OBSERVE, str(row["id"]), case.priority) for row in claims]
-        jobs = jobs or [Job(JobKind.CHECK, case.id, case.priority)]
-        await tx.enqueue(*jobs)
+        claimed = await slots.ask(tx, case.id)
+        if not claimed or case.state in BEFORE_SENDING:
+            await tx.enqueue(Job(JobKind.CHECK, case.id, max(case.priority, binding.URGENT)))
         await tx.audit("case.look_asked", case.reference, {}, case.id)
     return case
 

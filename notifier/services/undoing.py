@@ -13,7 +13,7 @@ from notifier.domain.jobs import Job, JobKind, Timer
 from notifier.domain.notice import TOLD, UNDO, Notice
 from notifier.domain.outcome import PROVEN, Look
 from notifier.domain.undoing import Standing, standing
-from notifier.services import arriving, drafting
+from notifier.services import arriving, drafting, slots
 from notifier.services.access import DAEMON
 from notifier.services.alarming import raise_alarm
 from notifier.services.binding import URGENT
@@ -40,8 +40,10 @@ async def undo_clock(ctx: Context, notice_id: str) -> None:
         urls = await sample_urls(con, case.id)
     seen = None
     if now >= arriving.undo_clocks(ctx, undo)[1] and not case.embargo:
+        if not await slots.turn(ctx, case, notice_id, JobKind.UNDO_CLOCK, routine=False):
+            return
         first = await _undone(ctx, undo)
-        seen = await look(ctx, case.target, urls if first.measure == Measure.CONTENT_REMOVAL else ())
+        seen = await look(ctx, case.target, urls if first.measure == Measure.CONTENT_REMOVAL else (), charged=True)
     async with ctx.db.transaction(DAEMON) as tx:
         locked = await case_store.lock(tx.con, case.id)
         undo = await notice_store.get(tx.con, notice_id)

@@ -14,6 +14,7 @@ from notifier.domain.notice import ASKING, LIVE, TOLD, UNDO, Notice
 from notifier.domain.outcome import HOLD_AFTER_WITHDRAWAL
 from notifier.domain.readings import WRONG_VERB, is_dark, went_dark
 from notifier.domain.safety import is_protected, one_letter_apart
+from notifier.services import slots
 from notifier.services.access import DAEMON
 from notifier.services.alarming import raise_alarm
 from notifier.services.context import Context
@@ -60,7 +61,10 @@ async def watch(ctx: Context, notice_id: str) -> None:
             if await case_store.lock(tx.con, case.id) is not None:
                 await tx.add_timer(case.id, Timer(JobKind.WATCH, notice_id, tx.now + _DAILY))
         return
-    seen = await look(ctx, case.target, panel=notice.purpose in UNDO)
+    routine = notice.sent_at is not None and await ctx.db.clock.now() > notice.sent_at + _DAILY
+    if not await slots.turn(ctx, case, notice_id, JobKind.WATCH, routine=routine):
+        return
+    seen = await look(ctx, case.target, panel=notice.purpose in UNDO, charged=True)
     async with ctx.db.transaction(DAEMON) as tx:
         locked = await case_store.lock(tx.con, case.id)
         notice = await notice_store.get(tx.con, notice_id)

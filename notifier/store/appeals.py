@@ -305,9 +305,9 @@ select min(o.at) from observation o where o.case_id = $1
 
 
 async def insert_correction(
-    con: "Connection", case_id: str, appeal_id: str, program: str, measure: str, cause: str, at: datetime
+    con: "Connection", case_id: str, appeal_id: str | None, program: str, measure: str, cause: str, at: datetime
 ) -> None:
-    """A line of the ledger, once for an appeal and cause."""
+    """A line of the ledger, once for an appeal and cause; None: nobody appealed."""
     held_since = await con.fetchval(_HELD_SINCE, case_id, [str(purpose) for purpose in ASKING])
     hosts = await con.fetchval(
         "select s->>'value' from assessment a, jsonb_array_elements(a.signals) s "

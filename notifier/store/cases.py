@@ -67,9 +67,20 @@ _CHANGING = (
     "passed",
     "amendment",
     "appeal_open",
+    "review_by",
+    "phase",
+    "phase_since",
 )
 # Columns that came later: an entry of the log from before them says nothing of what a row has by default.
-_LATER: Mapping[str, Any] = {"step": "registry", "passed": [], "amendment": None, "appeal_open": False}
+_LATER: Mapping[str, Any] = {
+    "step": "registry",
+    "passed": [],
+    "amendment": None,
+    "appeal_open": False,
+    "review_by": None,
+    "phase": None,
+    "phase_since": None,
+}
 _UPDATE = (
     "update cases set " + ", ".join(f"{column} = ${i}" for i, column in enumerate(_CHANGING, 2)) + " where id = $1"
 )
@@ -208,6 +219,9 @@ def from_row(row: "asyncpg.Record") -> Case:
         passed=tuple(Recipient(party) for party in row["passed"]),
         amendment=str(row["amendment"]) if row["amendment"] else None,
         appeal_open=row["appeal_open"],
+        review_by=row["review_by"],
+        phase=row["phase"],
+        phase_since=row["phase_since"],
     )
 
 

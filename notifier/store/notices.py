@@ -102,10 +102,10 @@ async def of_case(con: "Connection", case_id: str, *states: NoticeState) -> list
 
 
 async def before(con: "Connection", notice: Notice) -> list[Notice]:
-    """What an amended notice amends, and what that amended: the newest first. Nothing for any other notice."""
+    """The requests whose place this one takes: what it amends, or asks anew after a relapse. The newest first."""
     found: list[Notice] = []
     at: Notice | None = notice
-    while at is not None and at.purpose is Purpose.AMENDMENT and at.supersedes is not None:
+    while at is not None and at.purpose in ASKING and at.supersedes is not None:
         at = await get(con, at.supersedes)
         if at is not None:
             found.append(at)
@@ -118,6 +118,16 @@ async def is_undone(con: "Connection", notice_id: str) -> bool:
         "select exists (select from notice where supersedes = $1 and purpose = any($2) and state <> 'cancelled')",
         notice_id,
         [str(purpose) for purpose in UNDO],
+    )
+    return found
+
+
+async def is_followed(con: "Connection", notice_id: str) -> bool:
+    """Whether a later request takes this one's place, sent or about to be."""
+    found: bool = await con.fetchval(
+        "select exists (select from notice where supersedes = $1 and purpose = any($2) and state <> 'cancelled')",
+        notice_id,
+        [str(purpose) for purpose in ASKING],
     )
     return found
 

@@ -141,6 +141,7 @@ class CaseQuery(Paged):
     outcome: Slug | None = Field(default=None, description="Outcome as first set.")
     assignee: Word | None = Field(default=None, description="Who looks after the case.")
     overdue: bool | None = Field(default=None, description="Whether a clock of the case has run out.")
+    held: bool | None = Field(default=None, description="Whether something that we asked for stands, to be reviewed.")
 
 
 class NoticeQuery(Paged):

@@ -13,8 +13,10 @@ from notifier.services import (
     dispatch,
     files,
     hearing,
+    holds,
     inbound,
     ladder,
+    lifecycle,
     lifting,
     outcomes,
     polling,
@@ -61,4 +63,6 @@ def handlers(ctx: Context) -> Mapping[JobKind, Handler]:
         JobKind.APPEAL_PROVE: bound(proving.prove),
         JobKind.APPEAL_DUE: bound(hearing.due),
         JobKind.LOOK_BACK: bound(lifting.look_back),
+        JobKind.HOLD_REVIEW: bound(holds.review_due),
+        JobKind.LIFECYCLE: bound(lifecycle.follow),
     }

@@ -8,7 +8,7 @@ import pytest
 from notifier.domain import outcome, readings
 from notifier.domain.alarms import ALARMS, drop_forecast, sentence
 from notifier.domain.safety import one_letter_apart
-from notifier.services import attending, hearing, ladder, lifting, responses, undoing, watching
+from notifier.services import attending, hearing, holds, ladder, lifting, responses, undoing, watching
 
 
 def test_every_alarm_of_the_code_is_in_the_table() -> None:
@@ -24,6 +24,7 @@ def test_every_alarm_of_the_code_is_in_the_table() -> None:
         lifting.NOT_RESTORED,
         hearing.UNANSWERED,
         hearing.OVERDUE,
+        holds.LAPSING,
     ]
     assert sorted([*domain, *services, *undone, watching.NEIGHBOUR_CHANGED]) == sorted(ALARMS)
 

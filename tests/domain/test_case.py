@@ -67,8 +67,20 @@ def assessed(safety: Safety, target: Target | None = None, news: tuple[str, ...]
     return e.Assessed("a", safety, "measured", target, news)
 
 
-def judged(verdict: Verdict, *, final: bool = True, outcome: str | None = "registry_hold") -> e.Judged:
-    return e.Judged("claim", verdict, str(verdict), outcome, "registry", final, "seen", None)
+def judged(
+    verdict: Verdict,
+    *,
+    final: bool = True,
+    outcome: str | None = "registry_hold",
+    hold: e.Held | None = None,
+    reopens: bool = True,
+) -> e.Judged:
+    return e.Judged(
+        "claim", verdict, str(verdict), outcome, "registry", final, "seen", None, hold=hold, reopens=reopens
+    )
+
+
+HELD = e.Held("reviewer", NOW + timedelta(days=20), NOW + timedelta(days=30))
 
 
 def test_the_table_is_the_contract() -> None:
@@ -116,6 +128,14 @@ EVENTS: list[e.Event] = [
     e.Overturned("a", "partial", "cured", cured=True, told=False, looks=()),
     e.Lapsed("a", told=True, looks=(NOW,)),
     e.BackSeen("o"),
+    judged(Verdict.VERIFIED, hold=HELD),
+    judged(Verdict.RELAPSED, reopens=False),
+    e.HoldKept("other", "the shop still sells", ("e",), HELD),
+    e.HoldPutOff(HELD),
+    e.HoldLapsed(told=True, looks=(NOW,)),
+    e.PhaseSeen("redemption", "o", NOW),
+    e.PhaseSeen("purged", "o", NOW),
+    e.PhaseSeen(None, "o", None),
 ]
 
 
@@ -266,6 +286,8 @@ def test_withdrawal_and_epoch_change_stop_every_timer(event: e.Event, state: str
         JobKind.UNDO_CLOCK,  # an undo is owed in every state
         JobKind.APPEAL_DUE,  # an answer to whoever appealed is owed whatever became of the case
         JobKind.LOOK_BACK,
+        JobKind.HOLD_REVIEW,  # what is kept from somebody lapses in every state
+        JobKind.LIFECYCLE,  # a registration runs out whatever we do
     }
 
 
@@ -493,3 +515,93 @@ def test_no_entry_tells_the_words_of_what_is_weighed() -> None:
     step = a_case().apply(evaluated("a court found it lawful"), NOW)
     assert "lawful" not in str(step.fact.detail)
     assert step.fact.detail["to_weigh"] == 1
+
+
+def held_case(state: CaseState = CaseState.RESOLVED, **changes: object) -> Case:
+    case = a_case(CaseState.NOTIFIED).apply(judged(Verdict.VERIFIED, hold=HELD), NOW).case
+    return replace(case, state=state, **changes)  # type: ignore[arg-type]
+
+
+def test_what_is_seen_held_has_an_owner_and_a_date() -> None:
+    step = a_case(CaseState.NOTIFIED).apply(judged(Verdict.VERIFIED, hold=HELD), NOW)
+    assert (step.case.assignee, step.case.review_by) == ("reviewer", HELD.review_by)
+    reviews = [timer.due_at for timer in step.timers if timer.kind is JobKind.HOLD_REVIEW]
+    assert reviews == [HELD.warn_at, HELD.review_by]
+    mine = a_case(CaseState.NOTIFIED, assignee="somebody").apply(judged(Verdict.VERIFIED, hold=HELD), NOW).case
+    assert mine.assignee == "somebody"
+    later = e.Held("other", NOW + timedelta(days=90), NOW + timedelta(days=99))
+    assert step.case.apply(judged(Verdict.VERIFIED, hold=later), NOW).case.review_by == HELD.review_by, (
+        "no silent extension"
+    )
+
+
+def test_a_date_ends_with_what_it_is_about() -> None:
+    for event in (
+        judged(Verdict.RELAPSED),
+        judged(Verdict.UNVERIFIABLE, outcome="expired_lapsed"),
+        e.Withdrawn("reviewer", "error", told=True),
+        e.PhaseSeen("purged", "o", NOW),
+        e.EpochChanged("a", "b"),
+        e.HoldLapsed(told=True, looks=()),
+        e.Overturned("a", "overturned", "wrong_name", cured=False, told=True, looks=()),
+    ):
+        assert held_case().apply(event, NOW).case.review_by is None, event
+
+
+@pytest.mark.parametrize("state", [CaseState.RESOLVED, CaseState.CLOSED])
+def test_a_hold_is_kept_by_a_person_who_did_not_supply_the_evidence(state: CaseState) -> None:
+    kept = e.HoldKept("reviewer", "it still sells", ("e1",), e.Held(None, NOW, NOW + timedelta(days=60)))
+    step = held_case(state).apply(kept, NOW)
+    assert (step.case.review_by, step.case.state) == (NOW + timedelta(days=60), state)
+    assert step.stop_timers == (JobKind.HOLD_REVIEW,)
+    with pytest.raises(Forbidden):
+        held_case(state).apply(replace(kept, by="submitter"), NOW)
+    with pytest.raises(Conflict) as refused:
+        held_case(state).apply(replace(kept, evidence_ids=()), NOW)
+    assert refused.value.code == "evidence_required"
+    with pytest.raises(Conflict) as refused:
+        a_case(state).apply(kept, NOW)
+    assert refused.value.code == "not_held"
+
+
+@pytest.mark.parametrize(("state", "after"), [(CaseState.RESOLVED, "withdrawn"), (CaseState.CLOSED, "closed")])
+def test_a_hold_that_lapses_is_taken_back_whatever_became_of_the_case(state: CaseState, after: str) -> None:
+    case = held_case(state).apply(e.HoldLapsed(told=True, looks=(NOW,)), NOW).case
+    assert (str(case.state), case.aftermath, case.undo, case.outcome) == (
+        after,
+        "lifted_lapsed",
+        "requested",
+        "registry_hold",
+    )
+    back = case.apply(judged(Verdict.RELAPSED), NOW).case
+    assert (str(back.state), back.aftermath, back.reopened_count) == (after, "lifted_lapsed", 0), "we asked for that"
+
+
+def test_a_relapse_opens_a_closed_case_unless_another_has_the_name() -> None:
+    closed = held_case(CaseState.CLOSED, closed_at=NOW)
+    step = closed.apply(judged(Verdict.RELAPSED), NOW)
+    assert (step.case.state, step.case.review_reason, step.case.closed_at) == (CaseState.IN_REVIEW, "relapse", None)
+    assert (step.case.reopened_count, step.case.aftermath) == (1, "relapsed")
+    assert [job.kind for job in step.jobs] == [JobKind.CHECK]
+    other = closed.apply(judged(Verdict.RELAPSED, reopens=False), NOW).case
+    assert (other.state, other.aftermath, other.reopened_count) == (CaseState.CLOSED, "relapsed", 0)
+
+
+def test_another_registration_supersedes_what_is_open_and_is_told_of_what_is_closed() -> None:
+    for state, after, aftermath in (
+        (CaseState.NOTIFIED, "superseded", None),
+        (CaseState.RESOLVED, "superseded", "reregistered"),
+        (CaseState.CLOSED, "closed", "reregistered"),
+    ):
+        resolved_at = None if state is CaseState.NOTIFIED else NOW
+        case = a_case(state, resolved_at=resolved_at, outcome=None).apply(e.EpochChanged("a", "b"), NOW).case
+        assert (str(case.state), case.aftermath) == (after, aftermath)
+
+
+def test_what_stands_at_the_end_of_the_watch_is_said_and_keeps_its_owner() -> None:
+    closed = held_case().apply(e.WatchEnded(), NOW).case
+    assert (closed.state, closed.aftermath, closed.review_by) == (CaseState.CLOSED, "standing", HELD.review_by)
+    assert closed.apply(e.Assigned("another"), NOW).case.assignee == "another"
+    with pytest.raises(Conflict) as refused:
+        closed.apply(e.Assigned(None), NOW)
+    assert refused.value.code == "owner_required"

@@ -6,13 +6,11 @@ import pytest
 
 from notifier.domain.answer import Answer
 from notifier.domain.epp import Measure
-from notifier.errors import Conflict
 from notifier.sandbox.dns_server import DnsFault
 from notifier.sandbox.rdap_server import RdapFault
 from notifier.sandbox.world import Act
-from notifier.services import review
 from notifier.services.responses import respond
-from tests.services.stages import HOOK, MAIL, RITA, VERISIGN, Stage
+from tests.services.stages import HOOK, MAIL, VERISIGN, Stage
 
 ACT = timedelta(hours=4)  # after the notice, by the sandbox's pace
 
@@ -196,22 +194,6 @@ async def test_a_hold_that_is_lifted_is_a_relapse(stage: Stage) -> None:
     assert case["outcome"] == "registry_hold", "what was seen first is not rewritten"
 
 
-async def test_after_a_relapse_nobody_is_asked_twice_by_accident(stage: Stage) -> None:
-    case_id = await claimed(stage, "obey")
-    await stage.pass_time(hours=1)
-    stage.r.sandbox.world.do(Act.RESTORE, MAIL, await stage.r.clock.now(), "registry")
-    await stage.pass_time(hours=30)
-    assert await stage.state(case_id) == "in_review"
-    await review.observe_now(stage.ctx, RITA, case_id)
-    await stage.r.quiet()
-    preview = await stage.preview(case_id)
-    assert any("asked already" in why for why in preview.blockers)
-    with pytest.raises(Conflict) as raised:
-        await stage.approve(case_id)
-    assert raised.value.code == "already_asked"
-    assert len(stage.received(MAIL)) == 1
-
-
 async def test_another_registration_ends_the_claim(stage: Stage) -> None:
     case_id = await claimed(stage, "lie")
     stage.r.sandbox.world.do(Act.REREGISTER, MAIL, await stage.r.clock.now(), "registrant")
@@ -222,23 +204,26 @@ async def test_another_registration_ends_the_claim(stage: Stage) -> None:
 
 
 async def test_the_watch_ends_and_the_case_is_closed(stage: Stage) -> None:
-    case_id = await claimed(stage, "obey")
+    case_id = await claimed(stage, "host_acts")
     claim = await stage.claim(case_id)
-    await stage.r.advance_to(claim["claimed_at"] + timedelta(days=170))
+    await stage.r.advance_to(claim["claimed_at"] + timedelta(days=179))
     assert await stage.state(case_id) == "resolved"
-    await stage.pass_time(days=30)
+    await stage.pass_time(days=1)
     case = await stage.case(case_id)
-    assert (case["state"], case["outcome"], case["observed"]) == ("closed", "registry_hold", "verified")
+    assert (case["state"], case["outcome"], case["observed"]) == ("closed", "host_removed", "verified")
     looks = await stage.count("observation where purpose = 'look'")
     await stage.pass_time(days=30)
     assert await stage.count("observation where purpose = 'look'") == looks, "a closed case is not looked at"
 
 
 async def test_each_planned_time_is_one_look(stage: Stage) -> None:
-    """1, 5, 15 minutes, 1 and 6 hours, then daily: no more, though answers and deadlines plan looks too."""
+    """1, 5, 15 minutes, 1, 6 and 24 hours, then each within its day and a day after the other: no more, though answers and
+    deadlines plan looks too."""
     case_id = await claimed(stage, "obey")
     at = (await stage.claim(case_id))["claimed_at"]
     await stage.pass_time(days=3)
     rows = await stage.ctx.db.fetch("select at from observation where purpose = 'look' order by at")
-    minutes = [(r["at"] - at) / timedelta(minutes=1) for r in rows]
-    assert minutes == [1, 5, 15, 60, 360, 1440, 2880, 4320]
+    *dense, second, third = [r["at"] - at for r in rows]
+    assert [look / timedelta(minutes=1) for look in dense] == [1, 5, 15, 60, 360, 1440]
+    assert timedelta(days=1) < second <= timedelta(days=2)
+    assert third - second == timedelta(days=1)

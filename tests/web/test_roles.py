@@ -37,6 +37,7 @@ MAY: dict[str, set[str]] = {
     "POST /cases/{case_id}/withdraw": {"submitter", "reviewer"},
     "POST /cases/{case_id}/cancel": REVIEWERS,
     "POST /cases/{case_id}/assign": REVIEWERS,
+    "POST /cases/{case_id}/keep": REVIEWERS,
     "POST /cases/{case_id}/close": REVIEWERS,
     "POST /cases/{case_id}/contact": REVIEWERS,
     "POST /cases/{case_id}/pass-over": REVIEWERS,
@@ -113,6 +114,7 @@ BODIES: dict[str, Any] = {
     "pass-over": {"reason": "r"},
     "amend": {"answer": "a"},
     "assign": {"assignee": None},
+    "keep": {"reason": "r"},
     "evidence": [
         {"kind": "screenshot", "url": "https://a.com/", "captured_at": "2026-11-02T11:00:00Z", "sha256": "0" * 64}
         | {"media_type": "image/png"}

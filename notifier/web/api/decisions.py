@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from notifier.domain.case import Case
-from notifier.services import review, stepping
+from notifier.services import holds, review, stepping
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
 from notifier.web.bodies import AmendmentIn, Approval, Assignment, Because, ContactIn, Rejection, Withdrawal
@@ -79,6 +79,11 @@ async def amend(ctx: Context, who: Principal, path: CasePath, body: AmendmentIn)
     return _step(await stepping.amend(ctx, who, path.case_id, body.answer))
 
 
+async def keep(ctx: Context, who: Principal, path: CasePath, body: Because) -> Reply:
+    """Keep what is held for one more term. Evidence must have come since the last one, from somebody else than you."""
+    return _step(await holds.keep(ctx, who, path.case_id, body.reason))
+
+
 def _act(name: str, act: Any, summary: str, roles: list[Role], answer: int = 200) -> Route:
     answers: dict[int, type[BaseModel] | None] = {answer: CaseStep}
     return Route("POST", f"/cases/{{case_id}}/{name}", act, summary, answers, roles=roles, problems=[409])
@@ -106,5 +111,6 @@ ROUTES = [
     _act("contact", give_contact, "Give a contact", _REVIEWER),
     _act("pass-over", pass_over, "Go on without a party", _REVIEWER),
     _act("amend", amend, "Answer a recipient's question", _REVIEWER),
+    _act("keep", keep, "Keep what is held", _REVIEWER),
     _act("observe", observe, "Look now", _REVIEWER, 202),
 ]

@@ -151,7 +151,10 @@ class CorrectionOut(View):
     id: UUID
     program: str
     measure: str
-    cause: str = Field(description="A cause of an appeal's decision; `unanswered`: we did not stand up for it in time.")
+    cause: str = Field(
+        description="A cause of an appeal's decision; `unanswered`: we did not stand up for it in time; "
+        "`unsupported`: nobody brought fresh evidence for it."
+    )
     corrected_at: datetime
     held_since: datetime | None = Field(description="First seen out of the zone or held; null: it never was.")
     restored_at: datetime | None = Field(description="Seen back; null: not yet, or nothing was to be seen.")

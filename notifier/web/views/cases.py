@@ -9,6 +9,7 @@ from pydantic import Field
 
 from notifier.domain.case import Case, CaseState
 from notifier.domain.epp import Measure
+from notifier.domain.lifecycle import Phase
 from notifier.domain.policy import Verdict
 from notifier.domain.rule import Recipient
 from notifier.domain.safety import Safety, Scope
@@ -99,6 +100,11 @@ class ClaimOut(View):
     user_effective_at: datetime | None = Field(
         description="Since when recursive resolvers show it; null also when none is asked."
     )
+    verified_at: datetime | None = Field(description="When two looks first agreed that it was done.")
+    relapsed_at: datetime | None = Field(description="When it was found undone; null: it was not.")
+    will_drop_on: datetime | None = Field(
+        description="From when on anybody may register the name if nobody renews it; null: its expiry is not known."
+    )
 
 
 class CaseParts(View):
@@ -160,6 +166,11 @@ class CaseOut(View):
     appeal_open: bool = Field(
         default=False, description="An appeal is heard: nothing more is asked for until it is decided."
     )
+    review_by: datetime | None = Field(
+        description="Something that we asked for stands, looked after by `assignee`; without fresh evidence it lapses then."
+    )
+    phase: Phase | None = Field(description="How far the registration is on its way out.")
+    phase_since: datetime | None
     reopened_count: int
     previous_case: UUID | None
     suffix_version: str = Field(description="The suffix list that the readings come from.")
