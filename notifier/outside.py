@@ -10,7 +10,7 @@ from notifier.errors import Invalid
 from notifier.net.control import Addresses, resolved
 from notifier.net.dns_probe import ZoneServers
 from notifier.net.imap import Account, ImapError, ImapSession
-from notifier.net.name_files import NameFile
+from notifier.net.name_files import Layout, NameFile
 from notifier.net.safe_http import Egress, allowed
 from notifier.net.stamping import Stamper, roots_of
 from notifier.net.survey import Sources
@@ -61,7 +61,7 @@ def survey_sources(settings: Settings, catalog: Catalog) -> Sources:
 def survey_faults(settings: Settings) -> list[Fault]:
     """What is wrong with the local files that the settings name."""
     faults = []
-    for key in ("survey_dependents_file", "survey_popularity_file"):
+    for key in ("survey_dependents_file", "survey_popularity_file", "hop_names_file"):
         path: Path | None = getattr(settings, key)
         if path is None:
             continue
@@ -75,6 +75,15 @@ def survey_faults(settings: Settings) -> list[Fault]:
                     Fault("settings", key, f"{path.name} has no date", "a line `# date: YYYY-MM-DD` at the top")
                 )
     return faults
+
+
+def name_files(settings: Settings) -> tuple[NameFile, ...]:
+    """Local lists of names that names of a like label are looked for in."""
+    listed: tuple[tuple[Path | None, Layout], ...] = (
+        (settings.hop_names_file, "name"),
+        (settings.survey_popularity_file, "rank,name"),
+    )
+    return tuple(NameFile(path, layout) for path, layout in listed if path is not None)
 
 
 def networks(settings: Settings, catalog: Catalog) -> str | None:

@@ -85,6 +85,7 @@ class Plan:
     behaviours: Mapping[str, str] = field(default_factory=dict)
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     names: Sequence[str] = ()
+    hop_captures_day: int = 0  # every name is registered here, under every ending
     seed: str = "rehearsal"
 
 
@@ -145,7 +146,7 @@ async def rehearsal(state_dir: Path, dsn: str, plan: Plan, *, armed: bool = True
         sandbox = Sandbox(_sandbox_config(plan, secrets), clock)
         await sandbox.start()
         stack.push_async_callback(sandbox.stop)
-        settings = _settings(state_dir, secrets, sandbox.where())
+        settings = _settings(state_dir, secrets, sandbox.where(), plan)
         house = await stack.enter_async_context(
             bootstrap.house(settings, dsn, overlay=overlay_of(plan.cast, sandbox.where()))
         )
@@ -157,7 +158,7 @@ async def rehearsal(state_dir: Path, dsn: str, plan: Plan, *, armed: bool = True
         yield Rehearsal(plan, url, house, sandbox, clock)
 
 
-def _settings(state_dir: Path, secrets: Mapping[str, str], where: Mapping[str, Any]) -> Settings:
+def _settings(state_dir: Path, secrets: Mapping[str, str], where: Mapping[str, Any], plan: Plan) -> Settings:
     port = free_port()
     return Settings(
         state_dir=state_dir,
@@ -174,6 +175,7 @@ def _settings(state_dir: Path, secrets: Mapping[str, str], where: Mapping[str, A
         alarm_webhook=where["staff"],
         panel_resolvers=(where["resolver"],),
         rdap_per_hour=999_999,  # one server plays every registry's
+        hop_captures_day=plan.hop_captures_day,
         secrets=secrets,
     )
 

@@ -195,6 +195,9 @@ class Settings:
     survey_dependents_file: Annotated[Path | None, _Key(_path, "a file")] = None
     survey_popularity_url: Annotated[str | None, _Key(_template, _A_TEMPLATE)] = None
     survey_popularity_file: Annotated[Path | None, _Key(_path, "a file")] = None
+    hop_names_file: Annotated[Path | None, _Key(_path, "a file")] = None
+    hop_questions: Annotated[int, _Key(_number(0, 1500), "a number from 0 to 1500")] = 60
+    hop_captures_day: Annotated[int, _Key(_number(0, 100), "a number from 0 to 100")] = 5
     quota_principal_day: Annotated[int, _Key(_number(1, 999_999), _A_COUNT)] = 20_000
     quota_principal_minute: Annotated[int, _Key(_number(1, 999_999), _A_COUNT)] = 2_000
     quota_organisation_day: Annotated[int, _Key(_number(1, 999_999), _A_COUNT)] = 50_000
@@ -229,6 +232,11 @@ class Settings:
         mailboxes = (self.contact, self.mail_from)
         found = (*self.own_names, self.domain, self.reply_domain, *(m.rpartition("@")[2].lower() for m in mailboxes))
         return tuple(dict.fromkeys(name for name in found if name != _LOCAL))
+
+    @property
+    def watches_hops(self) -> bool:
+        """Whether names that may follow those of a case are looked for at all."""
+        return self.hop_captures_day > 0
 
     @property
     def identity(self) -> Identity:

@@ -10,7 +10,7 @@ from notifier.adapter import Waits
 from notifier.catalog.agreements import Ground, parse_agreement, read_agreement_files
 from notifier.catalog.model import Agreement, Catalog, Registry
 from notifier.catalog.overlay import Overlay, parse_overlay
-from notifier.catalog.programs import read_events, read_program, read_programs, unknown_programs
+from notifier.catalog.programs import read_events, read_program, read_programs, unknown_programs, unknown_readers
 from notifier.catalog.reading import ConfigFaults, Fault, Table, read_toml
 from notifier.catalog.registries import read_registries, registry_of
 from notifier.catalog.safety import read_thresholds
@@ -58,6 +58,7 @@ def program_of(file: Path, known: Catalog) -> Program:
     program = read_program(file, file.name, known.calendars, faults)
     if program is not None:
         faults += unknown_programs(program, file.name, {*known.programs, program.id})
+        faults += unknown_readers(program, file.name, known.registries)
         faults += _against_agreements(program, file.name, known)
     if program is None or faults:
         raise ConfigFaults(faults)
@@ -97,6 +98,8 @@ def _load(
     programs = read_programs(folder, calendars, faults)
     events = read_events(folder, programs, faults)
     registries = read_registries(folder, faults)
+    for program in programs.values():
+        faults += unknown_readers(program, f"programs/{program.id}.toml", registries)
     by_tld = registry_of(registries, faults)
     suffixes = load_suffixes()
     lists = _with_rdap_hosts(lists, registries, suffixes)

@@ -66,6 +66,12 @@ def unknown_programs(program: Program, file: str, programs: Collection[str]) -> 
                 yield Fault(file, f"rules[{place}].programs", f"{named} is no program", f"one of {known}")
 
 
+def unknown_readers(program: Program, file: str, registries: Collection[str]) -> Iterator[Fault]:
+    """Registries that the program shares its hopping list with and that do not exist."""
+    for named in sorted(program.hops_to - set(registries)):
+        yield Fault(file, "share_hops_with", f"{named} is no registry", "ids of config/registries")
+
+
 def read_events(folder: Path, programs: Mapping[str, Program], faults: list[Fault]) -> dict[str, LiveEvent]:
     """Every registered event by id; two of one id, and one whose program has no window for it, are faults."""
     found: dict[str, LiveEvent] = {}

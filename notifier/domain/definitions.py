@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 VERSION = "1"
+HOP_DAYS = 30
 FEW = 10  # a share or median of fewer is flagged: the interval says little more than that
 
 
@@ -69,6 +70,14 @@ TIMES: Mapping[str, Definition] = {
             "sent",
         ),
         _D("relapse", "cohort", _UNIT, "From success until a look found it undone", "verified"),
+        _D(
+            "hop",
+            "cohort",
+            _UNIT,
+            "From success until a successor that a person accepted was first seen; one seen between notice and success "
+            "counts as at once, one from before the notice as none",
+            "verified",
+        ),
     )
 }
 
@@ -92,6 +101,14 @@ SHARES: Mapping[str, Definition] = {
             "judged claims",
         ),
         _D("relapsed", "cohort", _UNIT, "Success that a later look found undone", "verified"),
+        _D(
+            "hopped",
+            "cohort",
+            _UNIT,
+            f"Success with an accepted successor that was first seen within {HOP_DAYS} days of it; a younger success counts "
+            "as without one so far, which the time `hop` does not do",
+            "verified",
+        ),
     )
 }
 

@@ -67,6 +67,8 @@ def _about(program: Program) -> Iterator[str]:
     yield f"To ask for more {by}; to ask for less never waits."
     yield f"It rests on: {program.basis}"
     yield f"Appeal: {program.appeal}"
+    if program.hops_to:
+        yield f"Read which names of theirs follow others, once a person has accepted that: {_listed(sorted(program.hops_to))}."
 
 
 def _rule_words(rule: Rule, program: Program) -> RuleWords:

@@ -6,10 +6,10 @@ the cases behind it cannot part.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from notifier.domain.case import CaseState
-from notifier.domain.definitions import FEW, SHARES, STAGES, TIMES
+from notifier.domain.definitions import FEW, HOP_DAYS, SHARES, STAGES, TIMES
 from notifier.domain.history import ClaimSeen, History
 from notifier.domain.measures import wilson
 from notifier.domain.outcome import Verdict
@@ -17,6 +17,7 @@ from notifier.domain.period import Flow, flow
 from notifier.domain.survival import CONFIDENCE, Curve, Duration, LogRank, kaplan_meier, log_rank
 
 _STOPPED = frozenset({CaseState.REJECTED, CaseState.WITHDRAWN, CaseState.SUPERSEDED})
+_HOP = timedelta(days=HOP_DAYS)
 _UNSEEN = frozenset({Verdict.CONTRADICTED, Verdict.UNVERIFIABLE})
 
 
@@ -130,6 +131,8 @@ def cohort_cells(units: Iterable[History]) -> dict[str, list[History]]:
             found["share/accuracy"].append(unit)
         if unit.relapsed is not None:
             found["share/relapsed"].append(unit)
+        if unit.verified is not None and unit.hopped is not None and unit.hopped - unit.verified <= _HOP:
+            found["share/hopped"].append(unit)
         found.setdefault("outcome/{}/{}".format(*outcome_of(unit)), []).append(unit)
         for claim in unit.claims:
             found.setdefault(_claim_cell(claim), []).append(unit)
@@ -188,7 +191,9 @@ _ENDS = {
     "claim": "claimed",
     "verified": "verified",
     "relapse": "relapsed",
+    "hop": "hopped",
 }
+_WATCHED = frozenset({"relapse", "hop"})  # as long as somebody looks
 
 
 def durations(units: Iterable[History], key: str, as_of: datetime) -> list[Duration]:
@@ -206,7 +211,7 @@ def durations(units: Iterable[History], key: str, as_of: datetime) -> list[Durat
         done: datetime | None = getattr(unit, ends)
         until = done
         if until is None:
-            over = unit.state in _STOPPED or (key == "relapse" and unit.ended is not None)
+            over = unit.state in _STOPPED or (key in _WATCHED and unit.ended is not None)
             until = unit.ended if over and unit.ended is not None else as_of
         found.append(Duration(max(0.0, (until - begun).total_seconds()), done is not None))
     return found

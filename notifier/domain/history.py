@@ -79,7 +79,8 @@ class History:
 
     `sent`: the first notice that asks for something. `received`: a delivery report or an answer. `answered`: a person's
     answer. `claimed`: an act, as its author dates it. `verified`: when two looks agreed. `restored`: when an undo that
-    we asked for was. `ended`: no longer open. `work`: steps by who took them.
+    we asked for was. `hopped`: when a successor that a person accepted was first seen. `ended`: no longer open. `work`:
+    steps by who took them.
     """
 
     case_ids: tuple[str, ...]
@@ -99,6 +100,7 @@ class History:
     verified: datetime | None = None
     relapsed: datetime | None = None
     restored: datetime | None = None
+    hopped: datetime | None = None
     ended: datetime | None = None
     outcome: str | None = None
     actor: str | None = None
@@ -125,6 +127,7 @@ def fold(changes: Sequence[Change]) -> History:
     spells: list[Spell] = [Spell(first.at, None)]
     state, epoch, outcome, actor, error, merged = str(CaseState.RECEIVED), None, None, None, False, False
     relapsed: datetime | None = None
+    hops: dict[str, datetime] = {}
 
     for change in changes:
         work[change.actor_kind] = work.get(change.actor_kind, 0) + 1
@@ -171,10 +174,15 @@ def fold(changes: Sequence[Change]) -> History:
                 error = error or change.word == "error"
             case "case.merged_into":
                 merged = True
+            case "hop.accepted" if change.word is not None:
+                hops[change.word] = change.at
+            case "hop.retracted" if change.word is not None:
+                hops.pop(change.word, None)
 
     sent = times.get("sent")
     if sent is None and "answered" in times:  # whoever answers has it, whatever became of our own record
         sent = times["answered"]
+    followed = min((at for at in hops.values() if sent is not None and at >= sent), default=None)
     after = {
         name: max(times[name], sent)
         for name in ("received", "answered", "claimed", "verified")
@@ -194,6 +202,7 @@ def fold(changes: Sequence[Change]) -> History:
         sent=sent,
         relapsed=relapsed,
         restored=times.get("restored"),
+        hopped=followed and max(followed, times.get("verified", followed)),
         ended=spells[-1].closed,
         outcome=outcome,
         actor=actor,
@@ -277,4 +286,4 @@ def _said_most(found: Iterable[Asked]) -> tuple[Asked, ...]:
     return tuple(kept.values())
 
 
-_REACHED = ("approved", "sent", "received", "answered", "claimed", "verified", "relapsed", "restored")
+_REACHED = ("approved", "sent", "received", "answered", "claimed", "verified", "relapsed", "restored", "hopped")

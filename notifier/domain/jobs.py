@@ -35,6 +35,7 @@ class JobKind(StrEnum):
     LOOK_BACK = "case.look_back"
     HOLD_REVIEW = "case.hold_review"
     LIFECYCLE = "case.lifecycle"
+    HOP_WATCH = "case.hop_watch"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ class Registration:
 
     `absent`: the registry knows no such object. `no_rdap`: there is no server to ask. `statuses` are
     verbatim. `registered_at` is the latest registration, reregistration or reinstantiation event (RFC 9083
-    §10.2.3). `registrar_abuse_path` says where the address stood (`registrar>abuse` or `abuse`).
+    §10.2.3). `registrant_key`: a digest of the registrant's handle at this registry, where that is public and no
+    stand-in's; the handle itself is not kept. `registrar_abuse_path` says where the address stood (`registrar>abuse` or `abuse`).
     `retry_after` is in seconds.
     """
 
@@ -42,6 +43,7 @@ class Registration:
     source: str = ""
     detail: str = ""
     retry_after: float | None = None
+    registrant_key: str | None = None
 
     @property
     def epoch(self) -> str | None:

@@ -21,6 +21,7 @@ from notifier.domain.program_reading import (
     parse_duration,
     parse_wait,
     reading_of,
+    some_ids,
     some_measures,
     some_recipients,
 )
@@ -82,6 +83,7 @@ class Program:
     """One version of one program. `digest` is the hex SHA-256 of the file it came from; cases pin it.
 
     `acknowledge_appeal`, `decide_appeal`: how long whoever appeals may wait for a first word, and for a decision.
+    `hops_to`: registries that may read which names of theirs follow others, where the program shares that (`share_hops`).
     """
 
     id: str
@@ -104,6 +106,7 @@ class Program:
     accuracy: AccuracyBound | None = None
     acknowledge_appeal: Wait = _FIRST_WORD
     decide_appeal: Wait = _DECISION
+    hops_to: frozenset[str] = frozenset()
 
     def next_step(self, done: Collection[Recipient]) -> LadderStep | None:
         """The first step after every one in `done`; None when the ladder has ended."""
@@ -145,6 +148,7 @@ def parse_program(data: Mapping[str, Any], digest: str) -> tuple[Program | None,
         "rules": _rules(read),
         "accuracy": _accuracy(read),
         **_due_process(read),
+        "hops_to": _hops_to(read),
     }
     measures: Collection[Measure] = known["measures"] or ()
     known["ladder"] = _ladder(read, measures)
@@ -198,6 +202,16 @@ def _due_process(read: Reader) -> dict[str, Wait | None]:
     }
     table.nothing_else()
     return found
+
+
+def _hops_to(read: Reader) -> frozenset[str]:
+    """Optional: nothing is shared unless the program says so, and says with whom."""
+    shares = read.optional("share_hops", a_flag, "true or false", False)
+    nobody: tuple[str, ...] = ()
+    readers = read.optional("share_hops_with", some_ids, "a list of registries' ids, each once", nobody)
+    if shares != bool(readers) and not read.faults:
+        read.fault("share_hops_with", "does not go with share_hops", "share_hops = true, and at least one registry")
+    return frozenset(readers)
 
 
 def _ladder(read: Reader, measures: Collection[Measure]) -> tuple[LadderStep, ...]:

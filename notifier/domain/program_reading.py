@@ -106,6 +106,14 @@ def some_measures(value: object) -> frozenset[Measure] | None:
     return frozenset(Measure(item) for item in value) if len(set(value)) == len(value) else None
 
 
+def some_ids(value: object) -> tuple[str, ...] | None:
+    whole = (
+        isinstance(value, list) and value and all(isinstance(v, str) and v == v.strip().lower() != "" for v in value)
+    )
+    listed = typing.cast("list[str]", value) if whole else []
+    return tuple(listed) if listed and len(set(listed)) == len(listed) else None
+
+
 def a_day(value: object) -> date | None:
     return value if isinstance(value, date) and not isinstance(value, datetime) else None
 

@@ -13,6 +13,8 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
+from notifier.domain.page_signs import MAX_ICON, icon_address, icon_digest
+from notifier.net.certificate import telling_context
 from notifier.net.safe_http import BodyUnreadable, Egress, OneSite, guarded_session, inflated, page_address, web_ports
 from notifier.net.visitors import VISITORS, Visitor
 
@@ -21,6 +23,7 @@ MAX_BODY: Final = 2_000_000
 _MAX_HEAD: Final = 32_768  # of the answer's head that is kept
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CHUNK: Final = 65_536
+_MAX_KEYS: Final = 10_000
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -29,7 +32,8 @@ Headers = tuple[tuple[str, str], ...]
 class Exchange:
     """One request and its answer. `body` is as sent, at most MAX_BODY bytes; `cut`: there was more.
 
-    `address` answered; `after` is in seconds since the capture began.
+    `address` answered; `after` is in seconds since the capture began. `key`: SHA-256 in hex of the public key in the
+    server's certificate, None over plain HTTP, and for a certificate that many names share.
     """
 
     url: str
@@ -41,6 +45,7 @@ class Exchange:
     body: bytes
     cut: bool
     after: float
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class Visit:
         last = self.last
         if last is None:
             return ""
-        named = {name.lower(): value for name, value in last.answer}
+        named = _named(last.answer)
         kind, _, parameters = named.get("content-type", "text/html").lower().partition(";")
         if not (kind.strip().startswith("text/") or kind.strip() in ("application/xhtml+xml", "")):
             return ""
@@ -105,6 +110,13 @@ class Capturer:
     ) -> None:
         self._egress, self._site = egress, site
         self._visit_timeout, self._total_timeout, self._max_body = visit_timeout, total_timeout, max_body
+        self._keys: dict[str, str | None] = {}
+        self._tls = telling_context(self._told)
+
+    def _told(self, host: str, key: str | None) -> None:
+        if len(self._keys) >= _MAX_KEYS:
+            self._keys.clear()
+        self._keys[host] = key
 
     async def page(self, url: str, visitors: Sequence[Visitor] = VISITORS) -> list[Visit]:
         """The page as each visitor saw it, in their order. Raises nothing: a way that ends badly says how."""
@@ -165,7 +177,26 @@ class Capturer:
             resolver=None if self._site is None else OneSite(self._site),
             ports=web_ports(self._egress),
             connecting=way.connecting,
+            tls=self._tls,
         )
+
+    async def icon(self, visit: Visit) -> str | None:
+        """SHA-256 in hex of the icon of the page that a visitor was shown, from the page's own host alone.
+
+        None where there is none: no image, too large, elsewhere, or out of reach.
+        """
+        last = visit.last
+        target = None if last is None else self._address(icon_address(visit.html()), URL(last.url))
+        if last is None or target is None or target.host != URL(last.url).host:
+            return None
+        way = _Way()
+        try:
+            async with asyncio.timeout(self._visit_timeout), self._session(way) as session:
+                found = await self._ask(session, target, visit.visitor, monotonic(), way)
+            body, whole = inflated(found.body, _named(found.answer).get("content-encoding", ""), MAX_ICON + 1)
+        except (aiohttp.ClientError, OSError, ValueError):  # a time-out is an OSError
+            return None
+        return icon_digest(body) if found.status == 200 and whole and not found.cut else None
 
     async def _ask(
         self, session: aiohttp.ClientSession, target: URL, visitor: Visitor, began: float, way: _Way
@@ -188,7 +219,12 @@ class Capturer:
                 bytes(body[: self._max_body]),
                 cut,
                 monotonic() - began,
+                self._keys.get(target.raw_host or "") if target.scheme == "https" else None,
             )
+
+
+def _named(answer: Headers) -> dict[str, str]:
+    return {name.lower(): value for name, value in answer}
 
 
 def _texts(raw: Sequence[tuple[bytes, bytes]]) -> Headers:

@@ -15,9 +15,10 @@ from typing import Final, Literal
 
 from notifier.domain.blast import Reading
 
-Layout = Literal["rank,name", "name,count"]
+Layout = Literal["rank,name", "name,count", "name"]
 _HEADER_BYTES: Final = 4096
 _MAX_DIGITS: Final = 12
+MOST_LABELLED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class NameFile:
-    """One file of lines `rank,name` or `name,count`."""
+    """One file of lines `rank,name`, `name,count`, or of a name each."""
 
     path: Path
     layout: Layout
@@ -51,6 +52,29 @@ class NameFile:
         except (OSError, ValueError) as fault:
             return Reading(None, self.path.name, at, f"cannot be read: {type(fault).__name__}", failed=True)
 
+    async def labelled(self, label: str, at: datetime, max_age: timedelta) -> list[str]:
+        """Names of the file whose first label this is, at most MOST_LABELLED; none of a file that is undated or too old.
+
+        Never raises for a bad file.
+        """
+        try:
+            return await asyncio.to_thread(self._labelled, label, at, max_age)
+        except (OSError, ValueError):
+            return []
+
+    def _labelled(self, label: str, at: datetime, max_age: timedelta) -> list[str]:
+        dated = self.header().date
+        if dated is None or at.date() - dated > max_age:
+            return []
+        found: dict[str, None] = {}
+        for fields in self._lines(f"{label}.".encode("ascii")):
+            name = fields[1 if self.layout == "rank,name" else 0].decode("ascii", "replace").strip().lower()
+            if name.partition(".")[0] == label:
+                found[name] = None
+            if len(found) == MOST_LABELLED:
+                break
+        return list(found)
+
     def _look_up(self, name: str, at: datetime, max_age: timedelta) -> Reading[int]:
         header = self.header()
         source = f"{self.path.name} of {header.date or 'no date'}, {header.source}"
@@ -67,14 +91,20 @@ class NameFile:
         return Reading((min if self.layout == "rank,name" else max)(map(int, numbers)), source, at)
 
     def _numbers(self, name: bytes) -> Iterator[bytes]:
+        for first, second in self._lines(name):
+            number, found = (first, second) if self.layout == "rank,name" else (second, first)
+            if found.strip() == name:
+                yield number.strip()
+
+    def _lines(self, part: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Both fields of each line that has `part` in it, in the order of the file."""
         with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            at = text.find(name)
+            at = text.find(part)
             while at >= 0:
                 start = text.rfind(b"\n", 0, at) + 1
                 end = text.find(b"\n", at)
                 line = text[start : end if end >= 0 else len(text)].strip()
-                first, _, second = line.partition(b",")
-                number, found = (first, second) if self.layout == "rank,name" else (second, first)
-                if found.strip() == name and not line.startswith(b"#"):
-                    yield number.strip()
-                at = text.find(name, at + 1)
+                if not line.startswith(b"#"):
+                    first, _, second = line.partition(b",")
+                    yield first, second
+                at = text.find(part, end if end >= 0 else len(text))

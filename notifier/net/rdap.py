@@ -6,6 +6,7 @@ Links to the registrar's RDAP are never followed: a registrar's view laid over t
 `server hold`. Nothing is kept between lookups. An answer not surely about the asked name is inconclusive.
 """
 
+import hashlib
 import ipaddress
 import json
 import re
@@ -32,6 +33,9 @@ _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _A_LABEL: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})+")
 _ADDRESS: Final = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9-]{2,63}"
+)
+_HIDDEN: Final = re.compile(
+    r"redact|privacy|private|proxy|whois ?guard|withheld|not disclosed|anonym|protect", re.IGNORECASE
 )
 _REGISTERED: Final = ("registration", "reregistration", "reinstantiation")
 
@@ -67,6 +71,7 @@ def read_domain(document: bytes | Mapping[str, Any], name: str, *, source: str =
         registrar_abuse_path=path,
         nameservers=_nameservers(parsed),
         source=source,
+        registrant_key=_registrant_key(parsed, source),
     )
 
 
@@ -298,6 +303,27 @@ def _emails(entity: Mapping[str, Any]) -> Iterator[str]:
                 text = unquote(text[len("mailto:") :].split("?", 1)[0]).strip()
             if _ADDRESS.fullmatch(text):
                 yield text
+
+
+def _registrant_key(document: Mapping[str, Any], source: str) -> str | None:
+    """Which registrant of this registry it is, told by a digest; None where that is hidden, or a proxy stands in.
+
+    A document that names anything redacted (RFC 9537) may have put one handle in place of all.
+    """
+    registrant = _first_with_role(document, "registrant")
+    handle = None if registrant is None else _text(registrant.get("handle"))
+    host = urlsplit(source).hostname
+    if registrant is None or handle is None or host is None or document.get("redacted"):
+        return None
+    words = [
+        text for name in ("fn", "org", "email") for value in _properties(registrant, name) for text in _texts(value)
+    ]
+    notes = [
+        text for r in _objects(registrant.get("remarks")) for text in _texts(r.get("title")) + _texts(r.get("type"))
+    ]
+    if any(_HIDDEN.search(text) for text in (handle, *words, *notes)):
+        return None
+    return hashlib.sha256(f"{host}/{handle}".encode()).hexdigest()
 
 
 def _registrar_name(registrar: Mapping[str, Any]) -> str | None:

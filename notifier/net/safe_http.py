@@ -6,6 +6,7 @@ rebinding and redirects alike. No setting allows both modes; no proxy is read fr
 
 import logging
 import socket
+import ssl
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -142,12 +143,14 @@ def guarded_session(
     resolver: AbstractResolver | None = None,
     ports: frozenset[int] | None = None,
     connecting: Callable[[str], None] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> aiohttp.ClientSession:
     """An HTTP session that connects only where `egress` allows, to `ports` if given. Made inside a
     running loop, closed by the caller.
 
     `total_timeout` is in seconds, for one request with its body. `connecting` is told each address that is tried; they
-    are tried one after the other then, so the last one told is the one that answered. No cookies, no DNS cache, no environment
+    are tried one after the other then, so the last one told is the one that answered. `tls`: in place of the usual
+    context, which checks certificates and names. No cookies, no DNS cache, no environment
     proxy, no redirects of its own (RedirectRefused), no transparent decompression: read bodies with
     `read_capped`. A blocked connect reaches the caller as aiohttp.ClientConnectorError.
     """
@@ -177,6 +180,7 @@ def guarded_session(
             use_dns_cache=False,
             limit_per_host=16,
             happy_eyeballs_delay=0.25 if connecting is None else None,
+            ssl=tls if tls is not None else True,
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"Accept-Encoding": "identity"},

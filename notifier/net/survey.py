@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ _WEB_PORTS: Final = frozenset({80, 443})
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]{2,63}\Z")
 _NAME_VALUE = re.compile(r'"name_value"\s*:\s*("(?:[^"\\]|\\.)*")')
 _MAX_NUMBER: Final = 10**12
+_SILENCES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,27 @@ class Survey:
                 self._wildcard(name, at),
             )
         return Surveyed(hosts, wildcard, dependents, mail, rank)
+
+    async def dependents(self, name: str, at: datetime, max_file_age: timedelta) -> Reading[int]:
+        """How many names use this registrable one, or a host of it, as name server. Never raises for the outside."""
+        ports = _WEB_PORTS if self._egress is Egress.PUBLIC else None
+        async with guarded_session(self._egress, total_timeout=self._timeout, ports=ports) as session:
+            return await self._dependents(session, name, at, max_file_age)
+
+    async def delegated(self, names: Sequence[str]) -> tuple[list[str], int]:
+        """Those of these names that have name servers, and how many were asked for: one after the other, so that nobody is
+        flooded, until a resolver is silent several times in a row. A name that it does not tell of is not there."""
+        found, silent = [], 0
+        for n, name in enumerate(names):
+            try:
+                if await self._resolver.records(name, "NS"):
+                    found.append(name)
+                silent = 0
+            except Untold:
+                silent += 1
+                if silent == _SILENCES:
+                    return found, n + 1 - silent
+        return found, len(names)
 
     # --- over HTTP and from files ---------------------------------------------------------------------------------
 

@@ -29,14 +29,18 @@ class SiteServer:
     """200 with a sample page while the name is delegated and the content stands, 410 after removal, 404 for
     any other host.
 
-    `cloaks` (A-label to cloak) and `pages` (A-label to path to text, of which "*" is any other path) may be changed
-    while it runs.
+    `cloaks` (A-label to cloak), `pages` (A-label to path to text, of which "*" is any other path), `heads` (A-label to
+    markup in the head of its pages), `icons` (A-label to the bytes of its /favicon.ico) and `moved` (A-label to where its
+    pages redirect) may be changed while it runs.
     """
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.cloaks: dict[str, Cloak] = {}
         self.pages: dict[str, Mapping[str, str]] = {}
+        self.heads: dict[str, str] = {}
+        self.icons: dict[str, bytes] = {}
+        self.moved: dict[str, str] = {}
 
     def application(self) -> web.Application:
         """The whole site as one application."""
@@ -52,11 +56,16 @@ class SiteServer:
         cloak = self.cloaks.get(found.a_label)
         if found.content is Content.REMOVED or (cloak is not None and not cloak.shows(request)):
             raise web.HTTPGone(text="this content was removed")
+        if found.a_label in self.moved:
+            raise web.HTTPFound(self.moved[found.a_label])
+        if request.path == "/favicon.ico" and found.a_label in self.icons:
+            return web.Response(body=self.icons[found.a_label], content_type="image/x-icon")
         pages = self.pages.get(found.a_label, {})
         text = pages.get(request.path, pages.get("*"))
         if text is None:
             text = f"Sample content of the simulated site {found.a_label}, path {request.path}. {_wares(found.a_label)}"
-        page = f"<!doctype html><html><title>Sample</title><body><p>{escape(text)}</p></body></html>"
+        head = self.heads.get(found.a_label, "")
+        page = f"<!doctype html><html><title>Sample</title>{head}<body><p>{escape(text)}</p></body></html>"
         return web.Response(text=page, content_type="text/html")
 
 

@@ -149,6 +149,8 @@ _COUNTED = {
     "answer.received": "response",
     "outcome.observed": "verdict",
     "outcome.relapsed": "verdict",
+    "hop.accepted": "hop",
+    "hop.retracted": "hop",
 }
 
 

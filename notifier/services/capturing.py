@@ -6,7 +6,7 @@ replaced since it was approved goes back to a person.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ import structlog
 from notifier.domain import cloaking
 from notifier.domain.case import BEFORE_SENDING, Case
 from notifier.domain.cloaking import FIRST, Seen
+from notifier.domain.hopping import Sign
 from notifier.domain.look import Look
 from notifier.domain.names import parse
 from notifier.domain.page_text import page_text, similarity, sketch
@@ -24,7 +25,7 @@ from notifier.net.capture import Visit
 from notifier.net.screenshot import Shot
 from notifier.net.visitors import FRONT
 from notifier.net.warc import archive
-from notifier.services import assessing, evaluation, judging, keeping
+from notifier.services import assessing, evaluation, judging, keeping, signs
 from notifier.services.access import DAEMON
 from notifier.services.context import Context
 from notifier.services.keeping import Kept
@@ -46,6 +47,7 @@ class Taken:
 
     row: Captured
     files: tuple[Kept, ...]
+    signs: tuple[Sign, ...] = ()
 
 
 # --- taking -------------------------------------------------------------------------------------------------------
@@ -70,15 +72,16 @@ async def take(ctx: Context, case: Case, urls: Sequence[str]) -> list[Taken]:
     So a case under investigation, whose pages are not fetched, looks like one whose site is out of reach.
     """
     at = await ctx.db.clock.now()
-    taken = await asyncio.gather(*(_taken(ctx, case, url, at) for url in urls))
+    taken = await asyncio.gather(*(_taken(ctx, case, url, at, icon=url == urls[0]) for url in urls))
     return [each for each in taken if each is not None]
 
 
-async def _taken(ctx: Context, case: Case, url: str, at: datetime) -> Taken | None:
+async def _taken(ctx: Context, case: Case, url: str, at: datetime, *, icon: bool) -> Taken | None:
     try:
         visits, shot = await asyncio.gather(_visits(ctx, url), _shot(ctx, url))
         if any(visit.exchanges for visit in visits):
-            return await _kept(ctx, case, url, at, visits, shot)
+            taken = await _kept(ctx, case, url, at, visits, shot)
+            return replace(taken, signs=await signs.of_visits(ctx, case.target, visits, url, at, icon=icon))
     except Exception as error:  # one page, or a store that is away, is no reason to look at nothing
         log.warning("capture.failed", case=case.reference, url=url, error=repr(error))
     return None
@@ -186,6 +189,7 @@ async def record(ctx: Context, tx: Tx, case: Case, taken: Sequence[Taken]) -> No
         await capture_store.insert(tx.con, each.row)
         told = {"warc": each.row.warc_sha256, "cloaking": each.row.cloaking, "picture": each.row.picture}
         await tx.audit("capture.made", each.row.id, told, case.id)
+        await signs.keep(tx, case, each.signs, each.row.id)
 
 
 async def capture(ctx: Context, ref: str) -> None:

@@ -12,6 +12,7 @@ from notifier.net.content import ContentProbe
 from notifier.net.control import ControlProbe
 from notifier.net.dns_probe import DnsProbe
 from notifier.net.hosting import HostFinder
+from notifier.net.name_files import NameFile
 from notifier.net.panel import ResolverPanel
 from notifier.net.rdap import RdapClient
 from notifier.net.screenshot import Browser
@@ -28,6 +29,7 @@ class Context:
     """`adapters` by agreement id, for the channels that stand in the agreements' files; `services.channels` says which
     channel an agreement has. `build_adapter` makes another, once for each channel; Invalid says what it cannot use.
     `verify_webhook`: whether one of the named secrets signed it. `reply_key` makes reply tokens.
+    `name_files`: lists of names, in which those that follow a case's are looked for.
     `alarm_ways`: how alarms leave, `mail` and `webhook`; the failures are an adapter's three.
     """
 
@@ -45,6 +47,7 @@ class Context:
     capturer: Capturer
     browser: Browser | None
     survey: Survey
+    name_files: Sequence[NameFile]
     blobs: BlobStore
     stamper: Stamper | None
     reply_key: bytes

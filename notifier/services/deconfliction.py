@@ -95,6 +95,11 @@ def commitment(salt: bytes, content: str) -> str:
     return sha256(salt + content.encode()).hexdigest()
 
 
+async def is_listed(con: Connection, target: Target, now: datetime) -> bool:
+    """Whether an authority investigates a name that has no case: nothing is fetched from it, and nobody is told why."""
+    return bool(await _entries_for(con, target, now))
+
+
 async def _entries_for(con: Connection, target: Target, now: datetime) -> list[dict[str, Any]]:
     rows = await con.fetch(
         f"select id, pattern, until from deconfliction_entry where {_STANDING} "

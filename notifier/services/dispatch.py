@@ -29,6 +29,7 @@ from notifier.services import (
     letters,
     moving,
     recipients,
+    signs,
 )
 from notifier.services.access import DAEMON
 from notifier.services.binding import again, note_look
@@ -67,6 +68,7 @@ async def check(ctx: Context, case_id: str) -> None:
         if not locked.embargo:
             await capturing.record(ctx, tx, locked, taken)
         locked, observation_id = await note_look(ctx, tx, locked, seen, "check")
+        await signs.keep_look(ctx, tx, locked)
         locked = await assessing.weigh_in(ctx, tx, locked, around, seen)
         joined = await letters.join(tx, locked)
         locked = await judging.judge_again(ctx, tx, joined, came_in=joined.rev != locked.rev)

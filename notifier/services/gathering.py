@@ -36,7 +36,7 @@ from notifier.notice_facts import (
     Us,
     Visited,
 )
-from notifier.services import evaluation, links
+from notifier.services import associated, evaluation, links
 from notifier.services.context import Context
 from notifier.services.evaluation import sample_urls
 from notifier.store import assessments
@@ -116,6 +116,7 @@ async def gathered(
         evidence=_index(evidence),
         reproductions=_reproductions(captured) if on.purpose in ASKING else (),
         statements=_statements(program, reports),
+        associated=await associated.names(con, case, on.agreement, on.dated) if on.purpose in ASKING else (),
         earlier=on.earlier,
         repeats=_repeated(on.repeats),
         reply_url=f"{public_url}/api/v1/notices/{notice_id}/responses",

@@ -6,6 +6,7 @@ A refused report is stored too. Of one marked as child sexual abuse material onl
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -103,25 +104,11 @@ async def _store(
     via: str,
     understood: Understood,
 ) -> Submitted:
-    report, report_id = understood.report, new_id()
+    report_id = new_id()
     async with ctx.db.transaction(who.id, via) as tx:
         understood = await remembered(ctx, tx, understood)
-        case = await _case_of(tx, report.program, understood.assessment.target.name)
-        joined = case is not None
-        before: Verdict | None = None
-        if case is None:
-            case = await opening.open_case(ctx, tx, await _opening(ctx, tx, who, understood, report_id))
-            await _look_back(tx, case)
-        elif case.state is CaseState.APPROVED:
-            before = await evaluation.evaluate_case(ctx, tx.con, case, tx.now)
-        await _insert_report(tx, report_id, who, raw, media_type, key, via, understood, case, joined)
-        await insert_evidence(tx, case.id, report_id, who, report.evidence)
-        if joined:
-            case = await _joined(ctx, tx, who, case, report_id, before)
-        case = await letters.settle(tx, case, report.evidence)
-        verdict = await evaluation.evaluate_case(ctx, tx.con, case, tx.now)
-        case = await judging.judge(ctx, tx, case, verdict)
-        await quotas.take(ctx, tx, who, urgent=report.priority == "urgent")
+        case, joined, verdict = await _put(ctx, tx, who, report_id, raw, media_type, key, via, understood)
+        await quotas.take(ctx, tx, who, urgent=understood.report.priority == "urgent")
     return submitted.result(
         ctx.catalog,
         understood,
@@ -133,6 +120,53 @@ async def _store(
         reference=case.reference,
         duplicate_of=case.reference if joined else None,
     )
+
+
+async def open_after(ctx: Context, tx: Tx, who: Principal, raw: bytes, before: str, via: str) -> Case:
+    """The case of a name that follows another case's: the open one, which nothing is added to, or a new one from `raw`.
+
+    A new one follows the case `before` and has nothing of it. Whoever asks is a party, and may not approve it. Raises as
+    `understand`, and AlreadyThere when another opens beside us.
+    """
+    understood = await remembered(ctx, tx, understand(ctx.catalog, who, raw))
+    there = await _case_of(tx, understood.report.program, understood.assessment.target.name)
+    if there is not None:
+        return there
+    case, _, _ = await _put(ctx, tx, who, new_id(), raw, "application/json", None, via, understood, before=before)
+    return case
+
+
+async def _put(
+    ctx: Context,
+    tx: Tx,
+    who: Principal,
+    report_id: str,
+    raw: bytes,
+    media_type: str,
+    key: str | None,
+    via: str,
+    understood: Understood,
+    *,
+    before: str | None = None,
+) -> tuple[Case, bool, Verdict]:
+    """Keep a report in the open case of its target, or in a new one, and judge it; whether it joined one."""
+    report = understood.report
+    case = await _case_of(tx, report.program, understood.assessment.target.name)
+    joined = case is not None
+    standing: Verdict | None = None
+    if case is None:
+        opened = await _opening(ctx, tx, who, understood, report_id)
+        case = await opening.open_case(ctx, tx, replace(opened, previous_case=before))
+        await _look_back(tx, case)
+    elif case.state is CaseState.APPROVED:
+        standing = await evaluation.evaluate_case(ctx, tx.con, case, tx.now)
+    await _insert_report(tx, report_id, who, raw, media_type, key, via, understood, case, joined)
+    await insert_evidence(tx, case.id, report_id, who, report.evidence)
+    if joined:
+        case = await _joined(ctx, tx, who, case, report_id, standing)
+    case = await letters.settle(tx, case, report.evidence)
+    verdict = await evaluation.evaluate_case(ctx, tx.con, case, tx.now)
+    return await judging.judge(ctx, tx, case, verdict), joined, verdict
 
 
 async def _opening(ctx: Context, tx: Tx, who: Principal, understood: Understood, report_id: str) -> Opening:

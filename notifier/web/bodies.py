@@ -29,6 +29,12 @@ class Because(Sent):
     reason: Reason = Field(description="Kept for ever, and told to those it concerns.")
 
 
+class HopReason(Sent):
+    """Why two names belong together, or do not."""
+
+    reason: Reason = Field(description="Kept for ever, and read by staff alone.")
+
+
 class ContactIn(Sent):
     """Where a party of the case is reached."""
 

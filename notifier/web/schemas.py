@@ -10,6 +10,7 @@ from notifier.domain.appeal import AppealState
 from notifier.domain.case import CaseState
 from notifier.domain.fields import Instant
 from notifier.domain.notice import NoticeState
+from notifier.services.hops import HopState
 from notifier.services.reading import MAX_PAGE
 from notifier.services.statistics import Basis, By
 
@@ -113,6 +114,14 @@ class RegistryPath(_Asked):
 
 class GrantPath(_Asked):
     grant_id: RowId = Field(description="Id of the grant.")
+
+
+class HopPath(_Asked):
+    hop_id: RowId = Field(description="Id of the link.")
+
+
+class ClusterPath(_Asked):
+    cluster_id: RowId = Field(description="Id of any accepted link of the cluster.")
 
 
 class AgreementPath(_Asked):
@@ -231,3 +240,16 @@ class AppealQuery(Paged):
 
 class CorrectionQuery(Paged):
     pass
+
+
+class ClusterQuery(_Asked):
+    program: Slug | None = Field(default=None, description="Program id; without it, every program in your reach.")
+
+
+class HoppingListQuery(Paged):
+    program: Slug | None = Field(default=None, description="Program id; without it, every program in your reach.")
+
+
+class HopQuery(HoppingListQuery):
+    state: HopState | None = Field(default=None, description="Only links in this state.")
+    case_id: RowId | None = Field(default=None, description="Only links from or to this case.")

@@ -14,6 +14,7 @@ from notifier.services import (
     files,
     hearing,
     holds,
+    hop_watch,
     inbound,
     ladder,
     lifecycle,
@@ -65,4 +66,5 @@ def handlers(ctx: Context) -> Mapping[JobKind, Handler]:
         JobKind.LOOK_BACK: bound(lifting.look_back),
         JobKind.HOLD_REVIEW: bound(holds.review_due),
         JobKind.LIFECYCLE: bound(lifecycle.follow),
+        JobKind.HOP_WATCH: bound(hop_watch.watch),
     }

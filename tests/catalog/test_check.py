@@ -62,6 +62,12 @@ BROKEN: dict[str, tuple[Callable[[Path], None], tuple[str, str, str]]] = {
     "unknown key": (edit(VERISIGN, "as_of", "colour = 1\nas_of"), (VERISIGN, "colour", "is not known")),
     "unknown program": (edit(PIR, '"opioids"', '"opiods"'), (PIR, "program", "opiods is no program")),
     "unknown registry": (edit(US, '"registry-services"', '"neustar"'), (US, "registry", "neustar is no registry")),
+    "hopping list for nobody": (
+        edit(
+            "programs/authority-order.toml", "appeal = ", 'share_hops = true\nshare_hops_with = ["neustar"]\nappeal = '
+        ),
+        ("programs/authority-order.toml", "share_hops_with", "neustar is no registry"),
+    ),
     "wrong type": (edit(RADIX, "as_of = 2026-11-25", 'as_of = "soon"'), (RADIX, "as_of", "is 'soon'")),
     "missing key": (edit(DIGITAL, "recipient = ", "# recipient = "), (DIGITAL, "recipient", "is missing")),
     "foreign top-level domain": (edit(VERISIGN, '"net"]', '"org"]'), (VERISIGN, "tlds", "org is not operated by")),

@@ -16,7 +16,7 @@ import typer.main
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from notifier import catalog, resources
-from notifier.domain import answer, case, definitions, mail_class, notice
+from notifier.domain import answer, case, definitions, hopping, mail_class, notice
 from notifier.domain.alarms import ALARMS
 from notifier.domain.outcome import Verdict
 from notifier.domain.rules import RULES, Rule
@@ -109,6 +109,14 @@ def _measures() -> str:
         for d in found.values()
     )
     return _table(("part", "figure", "basis", "unit", "of, or since", "means"), rows)
+
+
+def _hop_signals() -> str:
+    rows = (
+        (f"`{kind}`", str(hopping.CLASS_OF[kind]), str(hopping.WEIGHTS[kind]), hopping.WORDS[kind])
+        for kind in hopping.Kind
+    )
+    return _table(("signal", "class", "weight", "means"), rows)
 
 
 # --- states and words ---------------------------------------------------------------------------------------------
@@ -270,6 +278,7 @@ def _first_sentence(rule: type[Rule]) -> str:
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "measures": _measures,
+    "hop-signals": _hop_signals,
     "programs": _programs,
     "agreements": _agreements,
     "rules": _rules,

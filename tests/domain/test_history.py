@@ -85,6 +85,7 @@ def test_ten_cases_by_hand() -> None:
     }  # fmt: skip
     assert {key: (s.n, s.of, s.few) for key, s in found.shares.items()} == {
         "success": (3, 9, True), "accuracy": (8, 9, True), "gap": (1, 4, True), "relapsed": (1, 3, True),
+        "hopped": (0, 3, True),
     }  # fmt: skip
     assert sorted((o.outcome, o.actor, o.share.n) for o in found.outcomes) == [
         ("claimed_not_done", "none", 1), ("declined_nexus", "none", 1), ("open", "none", 3),
@@ -113,7 +114,7 @@ def test_ten_cases_by_hand() -> None:
 def test_late_and_dated_back_answers_are_never_negative() -> None:
     unit = story("1", "a.com", *sent(10), claim(2, told=12), seen(11, "verified"))
     assert [d.length for key in TIMES for d in durations([unit], key, at(20))] == [
-        10 * HOUR, 2 * HOUR, 2 * HOUR, 0, 1 * HOUR, 9 * HOUR,
+        10 * HOUR, 2 * HOUR, 2 * HOUR, 0, 1 * HOUR, 9 * HOUR, 9 * HOUR,
     ]  # fmt: skip
 
 
@@ -254,3 +255,26 @@ def test_a_share_flags_what_is_few() -> None:
     found = cohort(units(ten()), at(100)).funnel["sent"]
     assert isinstance(found, Share)
     assert (found.few, cohort(units(ten()), at(100)).funnel["approved"].few) == (True, False)
+
+
+def test_a_hop_by_hand() -> None:
+    """Five successes at hour 10, sent at hour 2: hops at hour 6, 34 and 10 + 31 days, one from before, one taken back."""
+    start = [*sent(2), claim(6), seen(10, "verified", "registry_hold", "registry")]
+
+    def hop(hours: float, told: float, tag: str = "hop.accepted", word: str = "h") -> Change:
+        return change(tag, hours, told, word=word, by="person")
+
+    cases = [
+        story("1", "a.com", *start, hop(6, 20)),
+        story("2", "b.com", *start, hop(90, 95, word="later"), hop(34, 40)),
+        story("3", "c.com", *start, hop(10 + 31 * 24, 800)),
+        story("4", "d.com", *start, hop(1, 20)),  # it was there before anybody was asked
+        story("5", "e.com", *start, hop(34, 40), hop(60, 60, "hop.retracted")),
+        story("6", "f.com", *sent(2), hop(6, 20)),  # no success, so nothing is measured from it
+    ]
+    assert [c.hopped for c in cases] == [at(10), at(34), at(10 + 31 * 24), None, None, at(6)]
+    found = cohort(units(cases), at(1_000))
+    assert (found.shares["hopped"].n, found.shares["hopped"].of) == (2, 5)
+    assert sorted((d.length / HOUR, d.happened) for d in durations(cases, "hop", at(1_000))) == [
+        (0, True), (24, True), (31 * 24, True), (990, False), (990, False)
+    ]  # fmt: skip

@@ -153,6 +153,12 @@ BREAKS: list[tuple[str, str, Any]] = [
     ("rules.13.classes", "rules[13].classes", ["opioid", "opioid"]),
     ("rules.14.substances", "rules[14].substances", ["Tramadol"]),
     ("rules.14.consumer_signs", "rules[14].consumer_signs", []),
+    ("share_hops", "share_hops", 1),
+    ("share_hops", "share_hops_with", True),  # with nobody
+    ("share_hops_with", "share_hops_with", ["pir"]),  # nothing is shared
+    ("share_hops_with", "share_hops_with", ["PIR"]),
+    ("share_hops_with", "share_hops_with", ["pir", "pir"]),
+    ("share_hops_with", "share_hops_with", []),
 ]
 
 
@@ -171,6 +177,17 @@ def test_a_fault_names_its_key_and_what_is_expected(path: str, key: str, value: 
     assert program is None
     assert {fault[0] for fault in faults} == {key}
     assert all(what and expected for _, what, expected in faults)
+
+
+def test_a_program_shares_its_hopping_list_only_where_it_says_with_whom() -> None:
+    data = read("opioids")
+    silent, _ = parse_program(data, "")
+    assert silent is not None
+    assert silent.hops_to == frozenset()
+    said, faults = parse_program({**data, "share_hops": True, "share_hops_with": ["pir", "verisign"]}, "")
+    assert (said and said.hops_to, faults) == ({"pir", "verisign"}, [])
+    not_shared, faults = parse_program({**data, "share_hops": False}, "")
+    assert (not_shared and not_shared.hops_to, faults) == (frozenset(), [])
 
 
 def test_every_fault_comes_at_once() -> None:

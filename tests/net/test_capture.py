@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import hashlib
 import io
 import subprocess
 import sys
@@ -207,3 +208,46 @@ async def test_a_visit_without_an_answer_is_in_the_archive_too() -> None:
     made = archive("http://shop.example/", visits, AT, "Test Office")
     (told,) = [r.content_stream().read() for r in ArchiveIterator(io.BytesIO(made)) if r.rec_type == "metadata"]
     assert b"ended: no answer" in told
+
+
+# --- icons --------------------------------------------------------------------------------------------------------
+
+ICON = b"\x00\x00\x01\x00" + b"i" * 64
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "expected"),
+    [
+        (ICON, {}, hashlib.sha256(ICON).hexdigest()),
+        (gzip.compress(ICON), {"Content-Encoding": "gzip"}, hashlib.sha256(ICON).hexdigest()),
+        (b"<!doctype html>there is none", {}, None),  # 200 all the same
+        (ICON + b"x" * 3_000_000, {}, None),  # as much as a page, and no icon any more
+        (gzip.compress(ICON + b"\0" * 50_000_000), {"Content-Encoding": "gzip"}, None),
+        (b"", {}, None),
+    ],
+)
+async def test_icons(http_server: Start, body: bytes, headers: dict[str, str], expected: str | None) -> None:
+    async def page(request: web.Request) -> web.Response:
+        if request.path == "/favicon.ico":
+            return web.Response(body=body, headers=headers)
+        return web.Response(text="<p>shop</p>", content_type="text/html")
+
+    capturer = Capturer(Egress.LOOPBACK, ("127.0.0.1", await http_server(page)))
+    (visit,) = await capturer.page("http://shop.example/", [DESKTOP])
+    assert await capturer.icon(visit) == expected
+
+
+@pytest.mark.parametrize(
+    "where", ["http://elsewhere.example/i.ico", "//elsewhere.example/i.ico", "javascript:x", "http://["]
+)
+async def test_an_icon_elsewhere_is_not_asked_for(http_server: Start, where: str) -> None:
+    asked = []
+
+    async def page(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(text=f'<link rel="icon" href="{where}">', content_type="text/html")
+
+    capturer = Capturer(Egress.LOOPBACK, ("127.0.0.1", await http_server(page)))
+    (visit,) = await capturer.page("http://shop.example/", [DESKTOP])
+    assert await capturer.icon(visit) is None
+    assert asked == ["/"]

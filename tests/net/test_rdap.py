@@ -1,6 +1,7 @@
 """The RDAP reader against odd documents, the client against a local server (RFC 7480, 9083; C-041 to C-055)."""
 
 import asyncio
+import hashlib
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -433,3 +434,32 @@ async def test_nothing_crosses_from_one_lookup_to_another(http_server: Start) ->
         assert registration.handle == name
         expected = f"abuse@{name}" if name.startswith("first") else None
         assert registration.registrar_abuse_email == expected
+
+
+def registrant(name: str = "Ann Holder", handle: str | None = "C-77", **more: Any) -> dict[str, Any]:
+    known = {"roles": ["registrant"], "vcardArray": card(["fn", {}, "text", name]), **more}
+    return document(entities=[known | ({"handle": handle} if handle is not None else {})])
+
+
+@pytest.mark.parametrize(
+    ("shown", "public"),
+    [
+        (registrant(), True),
+        (registrant(handle=None), False),
+        (registrant(handle="REDACTED FOR PRIVACY"), False),
+        (registrant("Domains By Proxy, LLC"), False),
+        (registrant("Withheld for Privacy ehf"), False),
+        (
+            registrant(remarks=[{"title": "REDACTED FOR PRIVACY", "type": "object redacted due to authorization"}]),
+            False,
+        ),
+        ({**registrant(), "redacted": [{"name": {"type": "Registry Registrant ID"}}]}, False),  # RFC 9537
+        (document(entities=[{"roles": ["registrar"], "handle": "292"}]), False),
+    ],
+)
+def test_a_registrant_is_told_by_a_digest_where_it_is_public(shown: dict[str, Any], public: bool) -> None:
+    found = read_domain(shown, "pills.test", source="https://rdap.one.example/domain/pills.test").registrant_key
+    expected = hashlib.sha256(b"rdap.one.example/C-77").hexdigest()
+    assert found == (expected if public else None)
+    other = read_domain(shown, "pills.test", source="https://rdap.two.example/domain/pills.test").registrant_key
+    assert other is None or other != found  # a handle means something at its own registry alone

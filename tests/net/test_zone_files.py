@@ -76,3 +76,20 @@ def test_the_command_reads_packed_zones(tmp_path: Path) -> None:
     cut = CliRunner().invoke(app, ["survey", "count-dependents", str(zone), "--out", str(tmp_path / "new.csv")])
     assert cut.exit_code == 1
     assert not (tmp_path / "new.csv").exists()
+
+
+async def test_names_of_a_label_are_found_in_a_list(tmp_path: Path) -> None:
+    at, month = datetime(2026, 11, 2, tzinfo=UTC), timedelta(days=30)
+    names, ranks, old = tmp_path / "names", tmp_path / "ranks", tmp_path / "old"
+    listed = (
+        "moviehaven.to\nmoviehaven.co.uk\nmymoviehaven.to\nmoviehaven.to.example.com\nx.moviehaven.to\nMoviehaven.se\n"
+    )
+    names.write_text(f"# source: a zone\n# date: 2026-11-01\n# moviehaven.comment\n{listed}")
+    ranks.write_text("# date: 2026-11-01\n7,moviehaven.to\n8,other.to\n")
+    old.write_text(f"# date: 2026-01-01\n{listed}")
+    # A name of an upper case is none of a zone file; what lies below the label is a host that somebody else has.
+    found = await NameFile(names, "name").labelled("moviehaven", at, month)
+    assert found == ["moviehaven.to", "moviehaven.co.uk", "moviehaven.to.example.com"]
+    assert await NameFile(ranks, "rank,name").labelled("moviehaven", at, month) == ["moviehaven.to"]
+    assert await NameFile(old, "name").labelled("moviehaven", at, month) == []
+    assert await NameFile(tmp_path / "none", "name").labelled("moviehaven", at, month) == []

@@ -81,6 +81,14 @@ MAY: dict[str, set[str]] = {
     "GET /statistics": {"reviewer", "evaluator", "auditor", "admin"},
     "GET /statistics/cases": {"reviewer", "evaluator", "auditor", "admin"},
     "GET /statistics/csv": {"reviewer", "evaluator", "auditor", "admin"},
+    "GET /hops": {"reviewer", "auditor", "admin"},
+    "GET /hops/{hop_id}": {"reviewer", "auditor", "admin"},
+    "POST /hops/{hop_id}/accept": REVIEWERS,
+    "POST /hops/{hop_id}/dismiss": REVIEWERS,
+    "GET /clusters": {"reviewer", "auditor", "admin"},
+    "GET /clusters/{cluster_id}": {"reviewer", "auditor", "admin"},
+    "GET /hopping-list": {"registry", "reviewer", "auditor", "admin"},
+    "GET /hopping-list/csv": {"registry", "reviewer", "auditor", "admin"},
     "GET /programs/{program_id}/grants": {"admin"},
     "POST /programs/{program_id}/grants": {"admin"},
     "DELETE /grants/{grant_id}": {"admin"},
@@ -131,6 +139,8 @@ BODIES: dict[str, Any] = {
     "grants": {"organisation": "university", "until": "2026-12-24T00:00:00Z"},
     "suspend": {"scope": "requests", "reason": "r"},
     "resolve": {"resolution": "done"},
+    "accept": {"reason": "r"},
+    "dismiss": {"reason": "r"},
     "decision": {"outcome": "upheld", "reasons": "r"},
 }
 QUERIES = {
@@ -160,6 +170,8 @@ async def ask(callers: Callers, route: str, by: str) -> Any:
         "capture_id",
         "appeal_id",
         "grant_id",
+        "hop_id",
+        "cluster_id",
     ):
         path = path.replace(f"{{{name}}}", NO_ID)
     path = (
