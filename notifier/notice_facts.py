@@ -52,12 +52,14 @@ class Ask:
     """The request in one measure and the recipient's own word for it.
 
     `undo_of` is the measure to be undone (withdrawal, restore). `why_not_less` tells of milder ways.
+    `keeps`: nothing is to be put back.
     """
 
     measure: Measure
     word: str
     undo_of: Measure | None = None
     why_not_less: str = ""
+    keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,18 @@ def test_an_undoing_never_reads_as_a_request(purpose: str) -> None:
     assert "lapses on" not in notice.text
 
 
+def test_who_removed_pages_is_not_asked_to_put_them_back() -> None:
+    """What is undone is more than was asked for; the pages are gone, and nobody wants them back."""
+    told = undoing("withdrawal", Measure.CONTENT_REMOVAL)
+    kept = RENDERER.notice(replace(told, ask=replace(told.ask, keeps=True)))
+    for body in (kept.text, kept.html):
+        assert "What was removed stays removed." in body
+        assert "No answer is needed." in body
+        assert "please undo it" not in body
+    assert structured(kept.text)["Put back"] == "nothing"
+    assert "Put back" not in structured(RENDERER.notice(told).text)
+
+
 @pytest.mark.parametrize(
     ("purpose", "ask"),
     [("withdrawal", Ask(Measure.HOLD, "hold")), ("request", Ask(Measure.RESTORE, "restore", Measure.HOLD))],

@@ -56,6 +56,16 @@ _TABLE = (
         "a claim that our looks refute at its deadline",
     ),
     Alarm(
+        "contradicted_cloaked",
+        "Pages of {name} look gone to some visitors and are shown to others: the site hides.",
+        "a reported page that is gone, or another one, for one visitor and stands for another, after somebody was asked",
+    ),
+    Alarm(
+        "cure_relapsed",
+        "{name} was cured and shows what was reported again. Nothing is asked for until it is reported anew.",
+        "a reported page that is shown again within the watch over a case that ended because it was gone",
+    ),
+    Alarm(
         "inconsistent",
         "RDAP says that {name} is held or deleted, and its zone still delegates it.",
         "the same, where RDAP shows the act and the zone does not",

@@ -22,9 +22,11 @@ from notifier.domain.events import (
     Assessed,
     Assigned,
     BackSeen,
+    CameBack,
     ClockEnded,
     ContactGiven,
     Cured,
+    CuredLater,
     Detail,
     Dispatched,
     EpochChanged,
@@ -212,6 +214,11 @@ class Case:
         return self.hears or self.state is S.CLOSED
 
     @property
+    def cured(self) -> bool:
+        """Whether it was ended because its cause is gone, after somebody had been asked."""
+        return self.outcome == "withdrawn_cured" or self.aftermath == "lifted_cured"
+
+    @property
     def approvals_needed(self) -> int:
         return 2 if self.safety is Safety.SECOND_REVIEW or self.second_reasons else 1
 
@@ -332,6 +339,11 @@ class Case:
                     outcome=self.outcome or "cured_before_referral",
                     outcome_actor=self.outcome_actor or "registrant",
                 )
+            case CuredLater():
+                return self._cured_later(event, now)
+            case CameBack():
+                self._must_be(S.WITHDRAWN, S.CLOSED)
+                return self._stay(Fact("case.came_back", {"observation": event.observation_id}), aftermath="relapsed")
             case WatchEnded():
                 self._must_be(S.RESOLVED)
                 stands = "standing" if self.review_by else None
@@ -804,6 +816,27 @@ class Case:
             return self._to(S.WITHDRAWN, now, fact, stop=True, timers=timers, closed_at=now, **changes)
         return self._stay(fact, timers=timers, **changes)
 
+    def _cured_later(self, event: CuredLater, now: datetime) -> Step:
+        """An open case ends by it, but for one whose host did what it was asked: that is what it is watched for."""
+        detail = {"observation": event.observation_id, "told": list(event.told), "enforced": event.enforced}
+        undo = "requested" if event.to_undo and self.undo in ("none", "refused") else self.undo
+        if event.removed:
+            self._must_be(S.RESOLVED)
+            aftermath = "lifted_cured" if event.enforced else self.aftermath
+            return self._stay(Fact("case.others_released", detail), undo=undo, aftermath=aftermath, review_by=None)
+        self._must_be(*OPEN, S.CLOSED)
+        changes: dict[str, Any] = {
+            "undo": undo,
+            "review_by": None,
+            "aftermath": "lifted_cured" if event.enforced or self.outcome is not None else self.aftermath,
+            "outcome": self.outcome or event.outcome,
+            "outcome_actor": self.outcome_actor or event.actor,
+        }
+        fact = Fact("case.cured", detail)
+        if self.state is S.CLOSED:
+            return self._stay(fact, **changes)
+        return self._to(S.WITHDRAWN, now, fact, stop=True, closed_at=now, **changes)
+
     def _nobody_appeals(self) -> None:
         if self.appeal_open:
             raise Conflict("an appeal is heard, and nothing more is asked for until it is decided", code="appeal_open")
@@ -890,9 +923,9 @@ _RECIPIENT_CLOCK = (JobKind.CLOCK_ENDED, JobKind.REMIND, JobKind.ANSWER_OWED)
 _WITHDRAWN = {"error": "withdrawn_error", "cured": "withdrawn_cured", "other": "withdrawn"}
 PURGED = "purged"  # the last phase of a registration: registry and zone know no such name
 # What the end of a hold needs, a stamp on what was approved, and the clock of what a person has in hand, is no work of
-# ours on the case: it outlives every state. So do the asking of whoever was told, where each question sees
-# for itself whether it is still one, the clocks of what was taken back, and what we owe to whoever appealed, to whom
-# something is given back, and to whom something is kept from; and a registration runs out by itself.
+# ours on the case: it outlives every state. So do the asking of whoever was told and the looks for a cure, which see for
+# themselves whether there is still a question, the clocks of what was taken back, and what we owe to whoever appealed, to
+# whom something is given back, and to whom something is kept from; and a registration runs out by itself.
 _OUTLIVES = (
     JobKind.RELEASE,
     JobKind.STAMP,
@@ -903,5 +936,6 @@ _OUTLIVES = (
     JobKind.LOOK_BACK,
     JobKind.HOLD_REVIEW,
     JobKind.LIFECYCLE,
+    JobKind.CURE,
 )
 _ALL_WORK = tuple(kind for kind in JobKind if kind not in _OUTLIVES)

@@ -329,6 +329,31 @@ class Cured:
 
 
 @dataclass(frozen=True, slots=True)
+class CuredLater:
+    """The same after somebody was asked: whoever has not done it itself is told that no more is asked.
+
+    `told`: the notices that are taken back; `enforced`: something that was done is to be undone with them; `to_undo`: any of
+    them asked for something that could be. `outcome`, `actor`: where the case has none yet. `removed`: the host did what it
+    was asked, which goes on being watched.
+    """
+
+    observation_id: str
+    told: tuple[str, ...]
+    enforced: bool
+    to_undo: bool
+    outcome: str
+    actor: str
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """What had ended because the pages were gone shows them again. Asking anew takes a person."""
+
+    observation_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class WatchEnded:
     pass
 
@@ -465,6 +490,8 @@ Event = (
     | NoticeUndeliverable
     | SendingStopped
     | Cured
+    | CuredLater
+    | CameBack
     | WatchEnded
     | Withdrawn
     | AppealOpened

@@ -36,6 +36,7 @@ class JobKind(StrEnum):
     HOLD_REVIEW = "case.hold_review"
     LIFECYCLE = "case.lifecycle"
     HOP_WATCH = "case.hop_watch"
+    CURE = "case.look_for_cure"
 
 
 @dataclass(frozen=True, slots=True)

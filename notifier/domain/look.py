@@ -14,7 +14,7 @@ from notifier.errors import Invalid
 
 RegistrationAnswer = Literal["found", "absent", "no_rdap", "inconclusive"]
 DelegationAnswer = Literal["delegated", "absent", "residual", "inconclusive"]
-ContentAnswer = Literal["served", "gone", "inconclusive"]
+ContentAnswer = Literal["served", "gone", "changed", "inconclusive"]
 HostingAnswer = Literal["found", "several", "absent", "inconclusive"]
 
 
@@ -94,10 +94,15 @@ class Delegation:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What the sample pages answered over every vantage profile."""
+    """What the sample pages answered over every vantage profile.
+
+    `changed`: some are gone, and in place of others stands a text that has nothing in common with them. `cloaked`: one was
+    hidden from one visitor and shown to another.
+    """
 
     answer: ContentAnswer
     detail: str = ""
+    cloaked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from hashlib import blake2b
 from html import unescape
+from itertools import islice
 
 MAX_CHARS = 1_000_000
 MAX_WORDS = 20_000
@@ -37,12 +38,14 @@ def page_text(html: str) -> PageText:
     html = html[:MAX_CHARS]
     title = _TITLE.search(html)
     shown = " ".join(_unescaped(title[1]).split()) if title else ""
-    words = []
-    for found in _WORD.finditer(_unescaped(_without_markup(html)).lower()):
-        words.append(found[0])
-        if len(words) == MAX_WORDS:
-            break
-    return PageText("".join(c for c in shown if c.isprintable())[:200], tuple(words))
+    return PageText(
+        "".join(c for c in shown if c.isprintable())[:200], words_of(_unescaped(_without_markup(html)), MAX_WORDS)
+    )
+
+
+def words_of(text: str, most: int | None = None) -> tuple[str, ...]:
+    """The words of a text in lower case, in order; the first `most` of them."""
+    return tuple(found[0] for found in islice(_WORD.finditer(text.lower()), most))
 
 
 def _unescaped(text: str) -> str:

@@ -21,6 +21,7 @@ REGISTRAR_CHANGED = "registrar_changed"
 NAME_SUSPENDED = "name_suspended"
 NAMESERVERS_CHANGED = "nameservers_changed"
 DELETION_SEEN = "deletion_seen"
+CONTRADICTED_CLOAKED = "contradicted_cloaked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +201,15 @@ def _delete(look: Look, baseline: Look, claim: Claim) -> Reading | None:
 def _content_removal(look: Look, baseline: Look, claim: Claim) -> Reading | None:
     content = look.content
     if content is not None and content.answer == "served":
-        return Reading(Kind.UNDONE, f"a sample is still served: {content.detail}")
+        hidden = (CONTRADICTED_CLOAKED,) if content.cloaked else ()
+        return Reading(Kind.UNDONE, f"a sample is still served: {content.detail}", alarms=hidden)
     if is_dark(look):
         why = "the whole name is out of the DNS, so no host removed anything"
         return Reading(Kind.UNCREDITED, why, alarms=(NAME_SUSPENDED,) if went_dark(look, baseline) else ())
     if content is None or content.answer == "inconclusive" or look.delegation.answer == "inconclusive":
         return None
+    if content.answer == "changed":
+        return Reading(Kind.UNCREDITED, f"another text stands where the samples were: {content.detail}")
     by_registrant = claim.actor == "registrant"
     outcome, actor = ("registrant_cured", "registrant") if by_registrant else ("host_removed", "host")
     return Reading(Kind.DONE, "every sample is gone at every vantage, the name still resolves", outcome, actor)

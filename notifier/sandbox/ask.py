@@ -19,6 +19,7 @@ FOR_INFORMATION = frozenset({"registrant", "reasons"})
 
 # Only lines that begin so: what is quoted or indented is somebody's words, not the structured block.
 _LINE = re.compile(r"^(Domain|Requested action)[ \t]*:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
+_KEEPS = re.compile(r"^Put back: nothing$", re.MULTILINE)
 _BLOCK = re.compile(r"^(Notice|Domain|Requested action|Purpose): (\S+)$", re.MULTILINE)
 
 
@@ -27,7 +28,7 @@ class Ask:
     """A notice as understood. `doubt` says why it cannot be acted on; then only a question goes back.
 
     `notice_id` is empty when the message names none. `key` is the Message-ID, webhook-id or ticket; `reply_to` the
-    envelope sender.
+    envelope sender. `keeps`: what was removed stays removed, so that there is nothing to undo.
     """
 
     notice_id: str
@@ -39,6 +40,7 @@ class Ask:
     subject: str = ""
     reply_to: str = ""
     automatic: bool = False
+    keeps: bool = False
     raw: bytes = b""
 
     @property
@@ -69,6 +71,7 @@ def from_mail(raw: bytes, envelope_from: str, words: Mapping[str, Measure]) -> A
         subject=str(message.get("Subject", "")),
         reply_to=envelope_from,
         automatic=str(message.get("Auto-Submitted", "no")).strip().lower() != "no",
+        keeps=_KEEPS.search(_text(body)) is not None,
         raw=raw,
     )
 

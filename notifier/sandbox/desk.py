@@ -83,7 +83,7 @@ class Desk:
             return
         if how.acknowledges:
             self._plan(now + self._paced(pace.acknowledge, ask), "acknowledge", party, ask, how)
-        if how.says is not Says.NOTHING and ask.purpose not in FOR_INFORMATION:
+        if how.says is not Says.NOTHING and ask.purpose not in FOR_INFORMATION and not ask.keeps:
             wait = pace.late if how.late else pace.act
             self._plan(now + self._paced(wait, ask), "decide", party, ask, how)
 

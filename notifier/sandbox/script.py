@@ -154,7 +154,7 @@ def act_of(how: Behaviour, role: str, measure: Measure) -> Act | None:
     if how.does is Does.NOTHING:
         return None
     if measure is Measure.RESTORE:
-        return Act.RESTORE if how.undoes else None
+        return (Act.PUT_BACK if role == "host" else Act.LIFT) if how.undoes else None
     match how.does:
         case Does.OTHER_VERB:
             return _OTHER_VERB.get(measure)

@@ -13,10 +13,11 @@ from notifier.sandbox.world import Content, World
 @dataclass(frozen=True, slots=True)
 class Cloak:
     """Content is shown only to a visitor whose user agent or referrer holds one of these words; all others
-    get 410."""
+    get 410, or a page of this `decoy` text."""
 
     user_agents: tuple[str, ...] = ()
     referrers: tuple[str, ...] = ()
+    decoy: str | None = None
 
     def shows(self, request: web.Request) -> bool:
         """Whether this visitor is shown the content."""
@@ -54,7 +55,10 @@ class SiteServer:
         if found is None or not found.delegated:
             raise web.HTTPNotFound(text="no such host here")
         cloak = self.cloaks.get(found.a_label)
-        if found.content is Content.REMOVED or (cloak is not None and not cloak.shows(request)):
+        hidden = cloak is not None and not cloak.shows(request)
+        if cloak is not None and hidden and cloak.decoy is not None:
+            return _page_of(cloak.decoy)
+        if found.content is Content.REMOVED or hidden:
             raise web.HTTPGone(text="this content was removed")
         if found.a_label in self.moved:
             raise web.HTTPFound(self.moved[found.a_label])
@@ -64,9 +68,12 @@ class SiteServer:
         text = pages.get(request.path, pages.get("*"))
         if text is None:
             text = f"Sample content of the simulated site {found.a_label}, path {request.path}. {_wares(found.a_label)}"
-        head = self.heads.get(found.a_label, "")
-        page = f"<!doctype html><html><title>Sample</title>{head}<body><p>{escape(text)}</p></body></html>"
-        return web.Response(text=page, content_type="text/html")
+        return _page_of(text, self.heads.get(found.a_label, ""))
+
+
+def _page_of(text: str, head: str = "") -> web.Response:
+    page = f"<!doctype html><html><title>Sample</title>{head}<body><p>{escape(text)}</p></body></html>"
+    return web.Response(text=page, content_type="text/html")
 
 
 _WORDS = (

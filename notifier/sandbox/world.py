@@ -77,7 +77,8 @@ class Act(StrEnum):
     """What can happen to a registration, by hand of a registry, registrar, host or time itself.
 
     LEAKY_HOLD: with no prohibition beside it. GLUE_HOLD: a host record stays in the zone. HOLD_IN_RDAP: the zone still
-    delegates. HOLD_IN_ZONE: RDAP does not show it.
+    delegates. HOLD_IN_ZONE: RDAP does not show it. RESTORE: all is as it was; LIFT: but for what a host does; PUT_BACK: that
+    alone.
     """
 
     LOCK = "lock"
@@ -92,6 +93,8 @@ class Act(StrEnum):
     HOLD_IN_ZONE = "hold_in_zone"
     REMOVE_CONTENT = "remove_content"
     RESTORE = "restore"
+    LIFT = "lift"
+    PUT_BACK = "put_back"
     UNDELEGATE = "undelegate"
     TRANSFER = "transfer"
     PURGE = "purge"
@@ -249,10 +252,11 @@ class World:
                 return {"delegated": False}
             case Act.REMOVE_CONTENT:
                 return {"content": Content.REMOVED}
-            case Act.RESTORE:
+            case Act.RESTORE | Act.LIFT | Act.PUT_BACK:
                 first = next(c.after for c in self._changes[now.a_label] if c.after.handle == now.handle)
-                kept_fields = ("statuses", "delegated", "nameservers", "content", "residual_glue")
-                return {field: getattr(first, field) for field in kept_fields}
+                of_registry = ("statuses", "delegated", "nameservers", "residual_glue")
+                kept = {Act.LIFT: of_registry, Act.PUT_BACK: ("content",)}.get(act, (*of_registry, "content"))
+                return {field: getattr(first, field) for field in kept}
             case Act.UNDELEGATE:
                 return {"delegated": False}
             case Act.TRANSFER:

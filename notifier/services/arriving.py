@@ -9,7 +9,7 @@ import structlog
 from notifier.domain.jobs import JobKind, Timer
 from notifier.domain.notice import TOLD, UNDO, Notice
 from notifier.errors import Invalid
-from notifier.services import channels, hop_watch, ladder, watching
+from notifier.services import channels, curing, hop_watch, ladder, watching
 from notifier.services.channels import Channel
 from notifier.services.context import Context
 from notifier.store import notices as notice_store
@@ -31,6 +31,7 @@ async def arrived(ctx: Context, tx: Tx, notice: Notice) -> None:
     await ladder.takes_the_place(tx, notice)
     await watching.plan(ctx, tx, notice)
     await hop_watch.begin(ctx, tx, notice)
+    await curing.plan(ctx, tx, notice)
     if notice.purpose in UNDO and not await _repeats(tx, notice):
         for at in sorted(set(undo_clocks(ctx, notice))):
             await tx.add_timer(notice.case_id, Timer(JobKind.UNDO_CLOCK, notice.id, at))

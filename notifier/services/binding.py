@@ -10,6 +10,7 @@ from itertools import takewhile
 
 from notifier.domain.case import PURGED, Case
 from notifier.domain.epoch import Epoch
+from notifier.domain.epp import Measure
 from notifier.domain.events import EpochChanged, TargetObserved, UndoAsked
 from notifier.domain.jobs import Job, JobKind, Timer
 from notifier.domain.notice import ASKING, LIVE, TOLD, UNDO, Notice, NoticeState, Purpose
@@ -86,11 +87,15 @@ async def look_for_cure(ctx: Context, tx: Tx, case: Case) -> None:
 async def cured(ctx: Context, tx: Tx, case: Case) -> bool:
     """Whether the pages were gone in every look that told anything, the first and the last of them `cure_gap` apart.
 
-    What a name that is out of the zone serves tells nothing.
+    What a name that is out of the zone serves tells nothing. Looks from before somebody else was shown a page, and kept it as
+    evidence, do not count: the site may have hidden from us alone.
     """
     rows = await tx.con.fetch(
         "select at, look->'content'->>'answer' as answer from observation where case_id = $1 "
-        "and look->'delegation'->>'answer' = 'delegated' and look->'content'->>'answer' in ('served', 'gone') order by at desc",
+        "and look->'delegation'->>'answer' = 'delegated' and look->'content'->>'answer' in ('served', 'gone', 'changed') "
+        "and at > coalesce((select max((body->>'captured_at')::timestamptz) from evidence where case_id = $1 "
+        "and kind = 'capture' and coalesce(body->>'http_status', '200') like '2%' "
+        "and (body->>'finding' = 'infringing' or body->>'offers' is not null)), '-infinity') order by at desc",
         case.id,
     )
     gone = list(takewhile(lambda row: row["answer"] == "gone", rows))
@@ -122,11 +127,20 @@ async def supersede(ctx: Context, tx: Tx, case: Case, seen: Look) -> Case:
 
 
 async def take_back(
-    ctx: Context, tx: Tx, case: Case, live: Sequence[Notice], reason: str, by: str, *, restore: bool = False
+    ctx: Context,
+    tx: Tx,
+    case: Case,
+    live: Sequence[Notice],
+    reason: str,
+    by: str,
+    *,
+    restore: bool = False,
+    cured: bool = False,
 ) -> None:
     """Tell everyone who was asked that the request is void, once. Asking for less waits for nobody.
 
-    `restore`: whoever says that it acted is asked to restore the name, in these words.
+    `restore`: whoever says that it acted is asked to restore the name, in these words. `cured`: the pages are gone, so
+    nobody is asked to put one back, and who removed them is told nothing.
     """
     for notice in live:
         in_hand = None if notice.purpose in UNDO else await recalling.call_back(tx, notice, reason)
@@ -138,9 +152,12 @@ async def take_back(
             await tx.audit("notice.uncertain", notice.id, {"key": notice.send_key}, case.id)
         if notice.purpose not in ASKING or await notice_store.is_undone(tx.con, notice.id):
             continue
-        acted = restore and await notice_store.is_enforced(tx.con, notice.id)
+        if cured and await notice_store.is_removed(tx.con, notice.id):
+            continue
+        keeps = cured and notice.measure == Measure.CONTENT_REMOVAL
+        acted = restore and not keeps and await notice_store.is_enforced(tx.con, notice.id)
         purpose = Purpose.RESTORE if acted else Purpose.WITHDRAWAL
-        undo = await drafting.draft_undo(ctx, tx.con, case, notice, reason, tx.now, purpose)
+        undo = await drafting.draft_undo(ctx, tx.con, case, notice, reason, tx.now, purpose, keeps=keeps)
         await drafting.queue(tx, undo, by)
         await tx.enqueue(Job(JobKind.SEND, undo.notice.id, URGENT))
 
@@ -164,12 +181,13 @@ async def take_back_linked(
     by: str,
     *,
     restore: bool = False,
+    cured: bool = False,
 ) -> None:
     """What merged cases had asked for ends with the case that went on."""
     for case, _ in merged:
         await cancel_queued(tx, await recalling.not_left(tx.con, case.id), reason)
         told = await notice_store.of_case(tx.con, case.id, *LIVE)
-        await take_back(ctx, tx, case, told, reason, by, restore=restore)
+        await take_back(ctx, tx, case, told, reason, by, restore=restore, cured=cured)
         if told:
             await tx.save(case.apply(UndoAsked(reason), tx.now))
 

@@ -12,6 +12,7 @@ import structlog
 
 from notifier.domain.blast import Surveyed
 from notifier.domain.case import BEFORE_SENDING, Case, CaseState
+from notifier.domain.cure import Reported
 from notifier.domain.events import ApprovalVoided, Cured, Dispatched, WentStale
 from notifier.domain.jobs import JobKind, Timer
 from notifier.domain.notice import ASKING, NoticeState
@@ -22,12 +23,14 @@ from notifier.services import (
     assessing,
     binding,
     capturing,
+    curing,
     drafting,
     evaluation,
     judging,
     ladder,
     letters,
     moving,
+    pages,
     recipients,
     signs,
 )
@@ -51,10 +54,10 @@ async def check(ctx: Context, case_id: str) -> None:
     case = await _read(ctx, case_id)
     if case is None or case.state not in BEFORE_SENDING:
         return
-    urls: list[str] = []
+    urls: Reported | None = None
     async with ctx.db.pool.acquire() as con:
         if case.review_reason == binding.PAGES_GONE and not case.embargo:
-            urls = await evaluation.sample_urls(con, case_id)
+            urls = await pages.reported(con, case)
         due = await capturing.due(ctx, con, case)
     seen, around, taken = await asyncio.gather(
         look(ctx, case.target, urls, hosting=recipients.seeks_host(ctx, case), mail=recipients.seeks_mail(ctx, case)),
@@ -73,7 +76,7 @@ async def check(ctx: Context, case_id: str) -> None:
         joined = await letters.join(tx, locked)
         locked = await judging.judge_again(ctx, tx, joined, came_in=joined.rev != locked.rev)
         await ladder.seek_contact(ctx, tx, locked)
-        if urls and locked.state in BEFORE_SENDING and seen.content is not None and seen.content.answer != "served":
+        if urls and locked.state in BEFORE_SENDING and seen.content and seen.content.answer in ("gone", "inconclusive"):
             await _gone(ctx, tx, locked, observation_id)
 
 
@@ -90,7 +93,7 @@ async def dispatch(ctx: Context, case_id: str) -> None:
         log.info("dispatch.stopped", case=case.reference, agreement=case.agreement)
         return  # arming and resuming queue this job again
     async with ctx.db.pool.acquire() as con:
-        urls = await evaluation.sample_urls(con, case_id)
+        urls = await pages.reported(con, case)
         due = await capturing.due(ctx, con, case, anew=True)
     # With the pages, so that a later cure can be told from an earlier one.
     seen, around, taken = await asyncio.gather(
@@ -151,7 +154,7 @@ async def _dispatch_locked(
     elif seen.content is not None and seen.content.answer == "gone":
         await _gone(ctx, tx, case, baseline_id)
         return
-    elif await capturing.replaced(tx.con, case, taken):
+    elif pages.changed(seen) or await capturing.replaced(tx.con, case, taken):
         void = binding.PAGES_REPLACED
     elif not verdict.sufficient:
         failed = tuple(f.rule for f in verdict.findings if f.result != "pass")
@@ -174,21 +177,17 @@ async def _dispatch_locked(
 async def _gone(ctx: Context, tx: Tx, case: Case, observation_id: str) -> None:
     """The reported pages answer nobody: twice, a day apart, the case is over; until then they are looked at again.
 
-    Once somebody was asked, whoever it was may have done it, and is to be told that no more is asked: that is a person's.
+    Whoever was asked before is told then that no more is asked.
     """
     await binding.cancel_queued(tx, await notice_store.of_case(tx.con, case.id, NoticeState.QUEUED))
-    over = await binding.cured(ctx, tx, case)
-    if over and not await binding.somebody_asked(tx, case):
-        await tx.save(case.apply(Cured(observation_id), tx.now))
-        return
+    if await binding.cured(ctx, tx, case):
+        if not await binding.somebody_asked(tx, case):
+            await tx.save(case.apply(Cured(observation_id), tx.now))
+            return
+        if await curing.end(ctx, tx, case, observation_id):
+            return
     if case.state is CaseState.APPROVED:
         case = await tx.save(case.apply(ApprovalVoided(binding.PAGES_GONE), tx.now))
-    if over:
-        why = (
-            "the reported pages are gone for good, and somebody was asked before: withdraw the case as cured, or go on"
-        )
-        await notice_store.open_task(tx.con, "second_look", why, tx.now, case_id=case.id)
-        return
     await binding.look_for_cure(ctx, tx, case)
 
 

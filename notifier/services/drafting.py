@@ -74,11 +74,13 @@ async def draft_undo(
     reason: str,
     now: datetime,
     purpose: Purpose = Purpose.WITHDRAWAL,
+    *,
+    keeps: bool = False,
 ) -> Draft:
     """The withdrawal for one party that was told, or what asks it to restore. Asking for less waits for nobody, so it is
-    dated now."""
+    dated now. `keeps`: pages that it removed stay removed."""
     on = await _after(ctx, con, told, purpose, Measure.RESTORE, now)
-    return await _draft(ctx, con, case, replace(on, earlier=reason))
+    return await _draft(ctx, con, case, replace(on, earlier=reason, keeps=keeps))
 
 
 async def draft_reminder(ctx: Context, con: Connection, case: Case, told: Notice, now: datetime) -> Draft:

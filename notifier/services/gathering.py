@@ -54,7 +54,8 @@ class Occasion:
     """Why a notice is written: under which agreement, to whom, what for, and when.
 
     `told`: the notice that it amends, reminds of or takes back; `repeats`: the withdrawal that it says once more;
-    `earlier`: what it tells of what came before.
+    `earlier`: what it tells of what came before. `keeps`: it takes back a request for pages that are gone, and nobody wants
+    them back.
     """
 
     agreement: Agreement
@@ -66,6 +67,7 @@ class Occasion:
     dated: datetime
     earlier: str = ""
     repeats: Notice | None = None
+    keeps: bool = False
 
 
 async def gathered(
@@ -98,6 +100,7 @@ async def gathered(
             on.agreement.measures.get(on.measure, str(on.measure)),
             undo_of=Measure(on.told.measure) if on.told and on.purpose in UNDO else None,
             why_not_less=_justification(reports),
+            keeps=on.keeps,
         ),
         description="\n\n".join(dict.fromkeys(r.summary for r in reports)),
         reply_token=links.reply_token(ctx.reply_key, notice_id),

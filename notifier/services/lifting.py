@@ -36,7 +36,7 @@ _DAILY = timedelta(days=1)
 async def overturn(ctx: Context, tx: Tx, case: Case, appeal: Appeal, outcome: Outcome, cause: Cause, by: str) -> Case:
     """The decision fell: nothing of it leaves any more, and everyone told is told that it is void, or to restore."""
     cured = cause is Cause.CURED
-    told = await take_everything_back(ctx, tx, case, _CURED if cured else _OVERTURNED, by)
+    told = await take_everything_back(ctx, tx, case, _CURED if cured else _OVERTURNED, by, cured=cured)
     await store.insert_correction(tx.con, case.id, appeal.id, case.program, str(case.measure), str(cause), tx.now)
     looks = (tx.now + ctx.program(case.program).windows.watch[0],) if told or case.undo != "none" else ()
     event = Overturned(appeal.id, str(outcome), str(cause), cured, told, looks)
@@ -51,13 +51,13 @@ async def lapse(ctx: Context, tx: Tx, case: Case, appeal: Appeal) -> Case:
     return await tx.save(case.apply(Lapsed(appeal.id, told, looks), tx.now))
 
 
-async def take_everything_back(ctx: Context, tx: Tx, case: Case, reason: str, by: str) -> bool:
+async def take_everything_back(ctx: Context, tx: Tx, case: Case, reason: str, by: str, *, cured: bool = False) -> bool:
     """Whether anybody had been told of what is taken back."""
     linked = await binding.linked(tx, case)
     await binding.cancel_queued(tx, await recalling.not_left(tx.con, case.id), reason)
     live = await notice_store.of_case(tx.con, case.id, *LIVE)
-    await binding.take_back(ctx, tx, case, live, reason, by, restore=True)
-    await binding.take_back_linked(ctx, tx, linked, reason, by, restore=True)
+    await binding.take_back(ctx, tx, case, live, reason, by, restore=True, cured=cured)
+    await binding.take_back_linked(ctx, tx, linked, reason, by, restore=True, cured=cured)
     return bool(live)
 
 

@@ -1,8 +1,8 @@
 """Looks at a target from outside: registry RDAP, the parent zone's servers, and sample URLs where content is at stake."""
 
 import asyncio
-from collections.abc import Sequence
 
+from notifier.domain.cure import Reported
 from notifier.domain.outcome import Look, Registration
 from notifier.domain.rule import Recipient
 from notifier.domain.safety import Target
@@ -14,7 +14,7 @@ from notifier.services.context import Context
 async def look(
     ctx: Context,
     target: Target,
-    urls: Sequence[str] = (),
+    pages: Reported | None = None,
     *,
     hosting: bool = False,
     mail: bool = False,
@@ -35,7 +35,7 @@ async def look(
         ctx.hosts.of(target.name) if hosting else _unasked(),
         ctx.panel.ask(target.registrable) if panel else _unasked(),
     )
-    content = await ctx.content.content(urls) if urls else None
+    content = await ctx.content.content(pages) if pages and pages.urls else None
     found = (registration.registrar_abuse_email, hosts.abuse_email if hosts else None)
     domains = sorted({address.rpartition("@")[2].lower() for address in found if address}) if mail else []
     takes = await asyncio.gather(*(ctx.hosts.takes_mail(domain) for domain in domains))

@@ -12,11 +12,10 @@ from notifier.domain.look_pace import spread
 from notifier.domain.notice import TOLD
 from notifier.domain.outcome import PROVEN, Claim, Judgement, Look, Verdict, judge, summarise
 from notifier.domain.program import Program
-from notifier.services import binding, holds, ladder, lifecycle, slots, turns, watching
+from notifier.services import binding, holds, ladder, lifecycle, pages, slots, turns, watching
 from notifier.services.access import DAEMON
 from notifier.services.alarming import raise_alarm
 from notifier.services.context import Context
-from notifier.services.evaluation import sample_urls
 from notifier.services.looking import look
 from notifier.store import cases as case_store
 from notifier.store import contacts
@@ -35,16 +34,15 @@ async def observe(ctx: Context, claim_id: str) -> None:
         return
     async with ctx.db.pool.acquire() as con:
         case = await case_store.get(con, str(row["case_id"]))
-        urls = await sample_urls(con, str(row["case_id"])) if row["measure"] in _ON_CONTENT else []
+        of_pages = case is not None and row["measure"] in _ON_CONTENT and not case.embargo
+        sample = await pages.reported(con, case) if case is not None and of_pages else None
     if case is None or not case.watched:
         return
     # Of what was seen done nobody waits for one more look, unless the matter is urgent.
     routine = Verdict(row["verdict"]) in PROVEN and case.priority < slots.URGENT
     if not await slots.turn(ctx, case, claim_id, JobKind.OBSERVE, routine=routine):
         return
-    if case.embargo:
-        urls = []
-    seen = await look(ctx, case.target, urls, panel=True, charged=True)
+    seen = await look(ctx, case.target, sample, panel=True, charged=True)
     async with ctx.db.transaction(DAEMON) as tx:
         locked = await case_store.lock(tx.con, case.id)
         if locked is None or not locked.watched:

@@ -11,7 +11,7 @@ from notifier.domain.jobs import JobKind, Timer
 from notifier.domain.notice import UNDO, Notice, NoticeState, Purpose
 from notifier.domain.outcome import Look
 from notifier.domain.rule import Recipient
-from notifier.services import assessing, binding, capturing, evaluation, judging, recalling
+from notifier.services import assessing, binding, capturing, evaluation, judging, pages, recalling
 from notifier.services.access import DAEMON
 from notifier.services.capturing import Taken
 from notifier.services.context import Context
@@ -39,7 +39,7 @@ async def still_right(ctx: Context, notice_id: str) -> bool:
             return False
         if await looked_lately(ctx, con, case, now):
             return True
-        urls = await evaluation.sample_urls(con, notice.case_id)
+        urls = await pages.reported(con, case)
         due = await capturing.due(ctx, con, case, anew=True)
     seen, around, taken = await asyncio.gather(
         look(ctx, case.target, urls, hosting=case.step is Recipient.HOST, mail=case.step is not Recipient.REGISTRY),
@@ -102,7 +102,7 @@ async def _hold_against(
         why = "already down"
     if why is None and seen.content is not None and seen.content.answer == "gone":
         why = binding.PAGES_GONE
-    if why is None and await capturing.replaced(tx.con, case, taken):
+    if why is None and (pages.changed(seen) or await capturing.replaced(tx.con, case, taken)):
         why = binding.PAGES_REPLACED
     outdated = why is None and await judging.outdated(ctx, tx, case, verdict)
     if outdated:
@@ -130,5 +130,7 @@ async def _hold_against(
 async def _drop(tx: Tx, case: Case, why: str) -> None:
     """What a look shows keeps the reminder here, and no more: its request has left and stands, and so does its clock."""
     await recalling.drop_reminders(tx, case.id, why)
+    if why == binding.PAGES_GONE:  # whether it is a cure is looked for without a person
+        return
     what = f"the reminder was not sent: {why}; what was asked before still stands. Withdraw it, or wait for its answer"
     await notice_store.open_task(tx.con, "second_look", what, tx.now, case_id=case.id)

@@ -264,8 +264,9 @@ async def withdraw(
         await binding.cancel_queued(tx, await recalling.not_left(tx.con, case.id), reason)
         live = await notice_store.of_case(tx.con, case.id, *LIVE)
         step = case.apply(Withdrawn(who.id, reason, told=bool(live), ground=ground), tx.now)
-        await binding.take_back(ctx, tx, case, live, reason, who.id)
-        await binding.take_back_linked(ctx, tx, linked, reason, who.id)
+        cured = ground == "cured"
+        await binding.take_back(ctx, tx, case, live, reason, who.id, cured=cured)
+        await binding.take_back_linked(ctx, tx, linked, reason, who.id, cured=cured)
         return await tx.save(step)
 
 

@@ -13,12 +13,11 @@ from notifier.domain.jobs import Job, JobKind, Timer
 from notifier.domain.notice import TOLD, UNDO, Notice
 from notifier.domain.outcome import PROVEN, Look
 from notifier.domain.undoing import Standing, standing
-from notifier.services import arriving, drafting, slots
+from notifier.services import arriving, drafting, pages, slots
 from notifier.services.access import DAEMON
 from notifier.services.alarming import raise_alarm
 from notifier.services.binding import URGENT
 from notifier.services.context import Context
-from notifier.services.evaluation import sample_urls
 from notifier.services.looking import look
 from notifier.store import cases as case_store
 from notifier.store import notices as notice_store
@@ -37,18 +36,20 @@ async def undo_clock(ctx: Context, notice_id: str) -> None:
         case = await case_store.get(con, undo.case_id) if undo is not None else None
         if undo is None or case is None or not _runs(undo):
             return
-        urls = await sample_urls(con, case.id)
+        sample = await pages.reported(con, case)
     seen = None
     if now >= arriving.undo_clocks(ctx, undo)[1] and not case.embargo:
         if not await slots.turn(ctx, case, notice_id, JobKind.UNDO_CLOCK, routine=False):
             return
         first = await _undone(ctx, undo)
-        seen = await look(ctx, case.target, urls if first.measure == Measure.CONTENT_REMOVAL else (), charged=True)
+        seen = await look(ctx, case.target, sample if first.measure == Measure.CONTENT_REMOVAL else None, charged=True)
     async with ctx.db.transaction(DAEMON) as tx:
         locked = await case_store.lock(tx.con, case.id)
         undo = await notice_store.get(tx.con, notice_id)
         if locked is None or undo is None or not _runs(undo):
             return
+        if locked.cured and (await _first(tx.con, undo)).measure == Measure.CONTENT_REMOVAL:
+            return  # the pages are gone, and nobody wants them back
         if locked.embargo:  # nothing leaves, and nobody looks
             await _again(tx, locked, undo, tx.now + _DAILY)
             return

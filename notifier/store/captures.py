@@ -84,6 +84,18 @@ async def latest(con: "Connection", case_id: str, urls: Sequence[str], mark: int
     return [found[url] for url in dict.fromkeys(urls) if url in found]
 
 
+async def shown(con: "Connection", case_id: str, urls: Sequence[str], until: datetime | None) -> list[Captured]:
+    """The newest capture of each page on which the first visitor was shown a page; of `until` and before, if given."""
+    rows = await con.fetch(
+        "select * from capture where case_id = $1 and url = any($2) and ($3::timestamptz is null or at <= $3) order by seq",
+        case_id,
+        list(urls),
+        until,
+    )
+    found = {row.url: row for row in map(_captured, rows) if row.first.shown}
+    return list(found.values())
+
+
 async def mark(con: "Connection", case_id: str) -> int:
     """What stands for everything captured so far."""
     return int(await con.fetchval("select coalesce(max(seq), 0) from capture where case_id = $1", case_id))

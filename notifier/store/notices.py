@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from notifier.domain.notice import ASKING, UNDO, Notice, NoticeState, Purpose
+from notifier.domain.outcome import PROVEN
 from notifier.domain.rule import Recipient
 from notifier.store import news
 from notifier.store.ids import new_id
@@ -137,6 +138,18 @@ async def is_enforced(con: "Connection", notice_id: str) -> bool:
     found: bool = await con.fetchval(
         "select exists (select from claim where notice_id = $1 and measure <> 'restore' and verdict <> 'contradicted')",
         notice_id,
+    )
+    return found
+
+
+async def is_removed(con: "Connection", notice_id: str) -> bool:
+    """Whether its recipient said, by this notice or another one of the case, that the pages were removed, and we saw it."""
+    found: bool = await con.fetchval(
+        "select exists (select from claim k join notice n on n.id = k.notice_id join notice f on f.id = $1 "
+        "where n.case_id = f.case_id and (n.agreement, n.registry, n.domain) = (f.agreement, f.registry, f.domain) "
+        "and k.measure = 'content_removal' and k.verdict = any($2))",
+        notice_id,
+        [str(verdict) for verdict in PROVEN],
     )
     return found
 

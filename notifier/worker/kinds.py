@@ -8,6 +8,7 @@ from notifier.services import (
     assessing,
     attending,
     capturing,
+    curing,
     daily,
     deconfliction,
     dispatch,
@@ -67,4 +68,5 @@ def handlers(ctx: Context) -> Mapping[JobKind, Handler]:
         JobKind.HOLD_REVIEW: bound(holds.review_due),
         JobKind.LIFECYCLE: bound(lifecycle.follow),
         JobKind.HOP_WATCH: bound(hop_watch.watch),
+        JobKind.CURE: bound(curing.look_for_cure),
     }

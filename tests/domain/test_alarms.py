@@ -8,7 +8,7 @@ import pytest
 from notifier.domain import outcome, readings
 from notifier.domain.alarms import ALARMS, drop_forecast, sentence
 from notifier.domain.safety import one_letter_apart
-from notifier.services import attending, hearing, holds, ladder, lifting, responses, undoing, watching
+from notifier.services import attending, curing, hearing, holds, ladder, lifting, responses, undoing, watching
 
 
 def test_every_alarm_of_the_code_is_in_the_table() -> None:
@@ -16,8 +16,15 @@ def test_every_alarm_of_the_code_is_in_the_table() -> None:
         *(outcome.EPOCH_CHANGED, outcome.INCONSISTENT, outcome.CONTRADICTORY_STATUSES, outcome.HOLD_AFTER_WITHDRAWAL),
         *(outcome.CLAIM_CONTRADICTED, readings.WRONG_VERB, readings.LEAKY_HOLD, readings.HOLD_RESIDUAL_GLUE),
         *(readings.REGISTRAR_CHANGED, readings.NAME_SUSPENDED, readings.NAMESERVERS_CHANGED, readings.DELETION_SEEN),
+        readings.CONTRADICTED_CLOAKED,
     ]
-    services = [attending.OVERDUE, ladder.ANSWER_OWED, responses.WRONG_NAME, responses.OTHER_MEASURE]
+    services = [
+        attending.OVERDUE,
+        ladder.ANSWER_OWED,
+        responses.WRONG_NAME,
+        responses.OTHER_MEASURE,
+        curing.CURE_RELAPSED,
+    ]
     undone = [
         undoing.UNANSWERED,
         responses.UNDO_UNDELIVERABLE,

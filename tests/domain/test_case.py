@@ -87,6 +87,8 @@ def test_the_table_is_the_contract() -> None:
     assert {str(s): {str(t) for t in to} for s, to in c.TRANSITIONS.items()} == CONTRACT
 
 
+CURED_LATER = e.CuredLater("o", ("n1",), enforced=False, to_undo=True, outcome="withdrawn_cured", actor="registrant")
+
 EVENTS: list[e.Event] = [
     e.ReportJoined("r", "other"),
     e.ReportsArrived("0190-other", ("r",), ("e",), frozenset({"other"}), "reviewer", "same matter", merged=True),
@@ -119,6 +121,9 @@ EVENTS: list[e.Event] = [
     e.NoticeUndeliverable("n1", "550"),
     e.SendingStopped(("n1",), "already down"),
     e.Cured("o"),
+    CURED_LATER,
+    replace(CURED_LATER, removed=True, enforced=True),
+    e.CameBack("o"),
     e.WatchEnded(),
     e.Withdrawn("reviewer", "wrong name"),
     e.EpochChanged("a", "b"),
@@ -288,6 +293,7 @@ def test_withdrawal_and_epoch_change_stop_every_timer(event: e.Event, state: str
         JobKind.LOOK_BACK,
         JobKind.HOLD_REVIEW,  # what is kept from somebody lapses in every state
         JobKind.LIFECYCLE,  # a registration runs out whatever we do
+        JobKind.CURE,  # a cure is owed to whoever was told, and one may come back
     }
 
 
@@ -605,3 +611,50 @@ def test_what_stands_at_the_end_of_the_watch_is_said_and_keeps_its_owner() -> No
     with pytest.raises(Conflict) as refused:
         closed.apply(e.Assigned(None), NOW)
     assert refused.value.code == "owner_required"
+
+
+# --- cured after somebody was asked -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "enforced", "ends"),
+    [
+        (None, False, ("withdrawn_cured", "registrant", None)),
+        (None, True, ("withdrawn_cured", "registrant", "lifted_cured")),
+        ("registry_lock", True, ("registry_lock", "registry", "lifted_cured")),
+        ("no_response", False, ("no_response", "registry", "lifted_cured")),
+    ],
+)
+def test_a_cure_after_the_request_ends_the_case_and_what_was_observed_stands(
+    outcome: str | None, enforced: bool, ends: tuple[str, str, str | None]
+) -> None:
+    before = replace(a_case(CaseState.RESOLVED), outcome=outcome, outcome_actor=outcome and "registry")
+    after = before.apply(replace(CURED_LATER, enforced=enforced), NOW).case
+    assert (after.outcome, after.outcome_actor, after.aftermath) == ends
+    assert (after.state, after.undo, after.closed_at, after.cured) == (CaseState.WITHDRAWN, "requested", NOW, True)
+
+
+def test_a_host_that_did_what_it_was_asked_goes_on_being_watched() -> None:
+    before = replace(a_case(CaseState.RESOLVED), outcome="host_removed", outcome_actor="host")
+    step = before.apply(replace(CURED_LATER, removed=True), NOW)
+    assert (step.case.state, step.case.outcome, step.case.aftermath) == (CaseState.RESOLVED, "host_removed", None)
+    assert (step.case.undo, step.fact.tag, step.stop_timers) == ("requested", "case.others_released", ())
+
+
+def test_where_nothing_can_be_undone_no_undo_is_waited_for() -> None:
+    after = a_case(CaseState.NOTIFIED).apply(replace(CURED_LATER, to_undo=False), NOW).case
+    assert (after.state, after.undo) == (CaseState.WITHDRAWN, "none")
+
+
+def test_what_came_back_after_a_cure_asks_for_nothing() -> None:
+    cured = a_case(CaseState.NOTIFIED).apply(CURED_LATER, NOW).case
+    step = cured.apply(e.CameBack("o"), NOW)
+    assert (step.case.state, step.case.aftermath, step.jobs, step.timers) == (CaseState.WITHDRAWN, "relapsed", (), ())
+    with pytest.raises(Conflict):
+        a_case(CaseState.RESOLVED).apply(e.CameBack("o"), NOW)
+
+
+def test_the_looks_for_a_cure_outlive_every_end_of_our_work() -> None:
+    stopped = a_case(CaseState.NOTIFIED).apply(e.Withdrawn("reviewer", "wrong name"), NOW).stop_timers
+    assert JobKind.CURE not in stopped
+    assert JobKind.CLOCK_ENDED in stopped

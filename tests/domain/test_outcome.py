@@ -51,6 +51,7 @@ UP, DOWN = Delegation("delegated", NS), Delegation("absent")
 GLUE, MUTE = Delegation("residual"), Delegation("inconclusive")
 NO_RDAP, NOT_FOUND, RDAP_MUTE = (rdap(answer=a) for a in ("no_rdap", "absent", "inconclusive"))
 SERVED, GONE, CONTENT_MUTE = Content("served", "200"), Content("gone", "404 x 6"), Content("inconclusive")
+CHANGED, CLOAKED = Content("changed", "200 with another text x 3"), Content("served", "200", cloaked=True)
 ACTIVE = rdap("active")
 
 
@@ -324,6 +325,14 @@ TABLE: dict[Measure, list[Row]] = {
             "cured by the registrant", twice(ACTIVE, UP, GONE), "verified registrant_cured registrant", by="registrant"
         ),
         cell("still served late", late(ACTIVE, UP, SERVED), "contradicted claimed_not_done none !claim_contradicted"),
+        cell(
+            "shown to one visitor late",
+            late(ACTIVE, UP, CLOAKED),
+            "contradicted claimed_not_done none !claim_contradicted !contradicted_cloaked",
+        ),
+        cell("shown to one visitor", [look(minutes(5), ACTIVE, UP, CLOAKED)], "pending - - !contradicted_cloaked"),
+        cell("another text, a day apart", twice(ACTIVE, UP, CHANGED), "pending"),
+        cell("another text late", late(ACTIVE, UP, CHANGED), "unverifiable"),
         cell("pages cannot be judged", late(ACTIVE, UP, CONTENT_MUTE), "pending"),
         cell("pages not asked for", late(ACTIVE, UP), "pending"),
         cell("pages gone, DNS silent", late(ACTIVE, MUTE, GONE), "pending"),
