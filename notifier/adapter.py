@@ -72,7 +72,8 @@ class RenderedNotice:
 
     `notice_id` and `reply_token` are ours; `digest` is sha256 hex over the RFC 8785 form of all but itself.
     `issued_at` is the notice's own date, the same on every retry. `thread_key` is the send key of the first
-    notice of the thread (reminders, amendments, withdrawals), empty when this is the first.
+    notice of the thread (reminders, amendments, withdrawals), empty when this is the first. `until`: what it asks for is
+    over then, and asked to be restored; None when it is asked for without an end.
     """
 
     notice_id: str
@@ -94,6 +95,7 @@ class RenderedNotice:
     digest: str
     issued_at: datetime
     thread_key: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from aiohttp import web
 from notifier import bootstrap
 from notifier.bootstrap import House
 from notifier.net.mailbox import Mailbox
-from notifier.services import alarming, daily, keeping
+from notifier.services import alarming, daily, keeping, releasing, warming
 from notifier.services.context import Context
 from notifier.settings import Settings
 from notifier.store.queue import backlog
@@ -72,10 +72,12 @@ async def working(
         background.append(asyncio.create_task(bootstrap.sealer(house).run(stop)))
         if role is not RoleOf.WEB:
             await daily.plan_all(ctx)
+            await releasing.take_up(ctx)
             runner = Runner(ctx.db, kinds.handlers(ctx), concurrency=settings.workers * 5)
             background.append(asyncio.create_task(runner.run(stop, drain_s=_DRAIN_S)))
             background.append(asyncio.create_task(ticker.run(ctx.db, stop)))
             background.append(asyncio.create_task(_sweep(ctx, stop)))
+            background.append(asyncio.create_task(warming.run(ctx, stop)))
             await alarming.take_up(ctx)
             await _open_mailbox(stack, house)
             if (watch := bootstrap.mail_watch(house)) is not None:

@@ -161,6 +161,7 @@ class NoticeFacts:
     or reminder refers to; `repeats`: which withdrawal this one repeats. `grounds` are the program's proven
     reasons; `attachments` are files. `registrant_text` is what the recipient passes on to the registrant; the
     template of that name when it is empty. `appeal_url` is the registrant's own, in that text alone.
+    `until`: when what is asked for is over, and is asked to be restored; the first thing that the notice says.
     `manifest_sha256` is of the document that lists all evidence (hex); the recipient gets it, with the files, at
     `bundle_url`.
     """
@@ -211,4 +212,5 @@ class NoticeFacts:
     thread_key: str = ""
     manifest_sha256: str = ""
     bundle_url: str = ""
+    until: datetime | None = None
     simulated: bool = False

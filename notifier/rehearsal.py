@@ -76,7 +76,8 @@ def hosts(*agreements: str) -> list[Cast]:
 class Plan:
     """Who plays whom, from when on, and how they behave: `mix` by weight, `behaviours` by name first.
 
-    `profiles`: names on which much hangs.
+    `profiles`: names on which much hangs. `pace`: everybody steps at the same distance, so that the clock has few places
+    to stop at.
     """
 
     cast: Sequence[Cast]
@@ -87,6 +88,7 @@ class Plan:
     names: Sequence[str] = ()
     hop_captures_day: int = 0  # every name is registered here, under every ending
     seed: str = "rehearsal"
+    pace: Pace = Pace(jitter=False)  # noqa: RUF009  (frozen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,6 @@ def _sandbox_config(plan: Plan, secrets: Mapping[str, str]) -> SandboxConfig:
         )
         for c in plan.cast
     )
-    # Everybody steps at the same distance, so that the clock has few places to stop at.
     return SandboxConfig(
         parties,
         seed=plan.seed,
@@ -202,7 +203,7 @@ def _sandbox_config(plan: Plan, secrets: Mapping[str, str]) -> SandboxConfig:
         profiles=plan.profiles,
         names=tuple(plan.names),
         register_all=not plan.names,
-        pace=Pace(jitter=False),
+        pace=plan.pace,
         staff_secret=secrets["alarm_webhook"],
         poll=None,
     )

@@ -59,6 +59,7 @@ __all__ = [
 MAX_SUBJECT = 240
 PURPOSES = frozenset({"request", "reminder", "escalation", "amendment", "withdrawal", "restore"})
 _UNDOING = frozenset({"withdrawal", "restore"})
+_WITH_AN_END = frozenset({Measure.HOLD, Measure.CONTENT_REMOVAL})
 # A token travels in an address's local part, which gateways may put into lower case.
 _TOKEN = re.compile(r"[a-z0-9]{10,64}")
 _HOLDING_WORD = re.compile(r"hold|suspen|delet|remov|disab|take.?down", re.IGNORECASE)
@@ -146,6 +147,10 @@ def content_digest(notice: RenderedNotice) -> str:
     del content["digest"]
     content["measure"] = notice.measure.value
     content["issued_at"] = notice.issued_at.astimezone(UTC).isoformat()
+    if notice.until is None:  # a field that came later: what was approved before it keeps its digest
+        del content["until"]
+    else:
+        content["until"] = notice.until.astimezone(UTC).isoformat()
     content["xarf"] = hashlib.sha256(notice.xarf).hexdigest()
     content["attachments"] = [
         {"filename": file.filename, "media_type": file.media_type, "sha256": file.sha256} for file in notice.attachments
@@ -182,7 +187,7 @@ class Renderer:
             a_label=facts.domain.a_label,
             urls=facts.urls,
             description=facts.description,
-            tags=(*facts.tags, f"program:{facts.program}", f"request:{facts.ask.measure}"),
+            tags=(*facts.tags, f"program:{facts.program}", f"request:{facts.ask.measure}", *_until_tag(facts)),
             works=facts.works,
             evidence=facts.evidence,
             registrar=facts.domain.registrar,
@@ -206,6 +211,7 @@ class Renderer:
             "reply_token": facts.reply_token,
             "issued_at": facts.issued_at,
             "thread_key": facts.thread_key,
+            "until": facts.until,
         }
         unsigned = RenderedNotice(**draft, digest="")
         return RenderedNotice(**draft, digest=content_digest(unsigned))
@@ -225,9 +231,9 @@ class Renderer:
 
     def _subject(self, facts: NoticeFacts, names: Mapping[str, Any]) -> str:
         tail = f" [ref:{facts.reply_token}]"
-        return (
-            one_line(self._render(self._text, facts, f"{facts.purpose}.subject", names), MAX_SUBJECT - len(tail)) + tail
-        )
+        head = f"Hold until {facts.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC: " if facts.until else ""
+        words = self._render(self._text, facts, f"{facts.purpose}.subject", names)
+        return head + one_line(words, MAX_SUBJECT - len(head) - len(tail)) + tail
 
 
 @cache
@@ -253,8 +259,16 @@ def _check(facts: NoticeFacts) -> None:
         raise Invalid("measure: restore is asked by a withdrawal or restore notice, and by no other")
     if facts.ask.measure is Measure.LOCK and _HOLDING_WORD.search(facts.ask.word):
         raise Invalid(f"measure: the word for a lock reads {facts.ask.word!r}, which asks for more than a lock")
+    if facts.until is not None and facts.ask.measure not in _WITH_AN_END:
+        raise Invalid(
+            f"until: {facts.ask.measure} has no end; it is asked for until an instant by hold and content_removal"
+        )
     if _TOKEN.fullmatch(facts.reply_token) is None:
         raise Invalid("reply_token: expected 10 to 64 characters of a-z and 0-9")
+
+
+def _until_tag(facts: NoticeFacts) -> tuple[str, ...]:
+    return (f"hold_until:{facts.until.astimezone(UTC):%Y%m%dT%H%M%SZ}",) if facts.until else ()
 
 
 def _epp(facts: NoticeFacts) -> str:

@@ -153,6 +153,7 @@ def payload(notice: RenderedNotice) -> dict[str, Any]:
             "reply_token": notice.reply_token,
             "digest": notice.digest,
             "thread_key": notice.thread_key,
+            "until": notice.until.astimezone(UTC).isoformat() if notice.until else None,
             "attachments": [
                 {
                     "filename": file.filename,

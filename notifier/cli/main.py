@@ -8,6 +8,7 @@ from notifier.cli import (
     audit,
     case,
     deconfliction,
+    event,
     hops,
     inbound,
     names,
@@ -45,6 +46,7 @@ app.add_typer(agreement.app, name="agreement")
 app.add_typer(audit.app, name="audit")
 app.add_typer(appeal.app, name="appeal")
 app.add_typer(deconfliction.app, name="deconfliction")
+app.add_typer(event.app, name="event")
 app.add_typer(hops.app, name="hops")
 app.add_typer(inbound.app, name="inbound")
 app.add_typer(program.app, name="program")

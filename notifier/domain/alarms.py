@@ -136,6 +136,11 @@ _TABLE = (
         "a hold near its review-by date, and its owner's task",
     ),
     Alarm(
+        "held_past_event",
+        "{name} was to be held until an event was over, and it is not seen back. Call whoever was asked to restore it.",
+        "a name held for a live event, not seen back when the event's margin is over; and anew a day after it was closed",
+    ),
+    Alarm(
         "appeal_overdue",
         "An appeal about {name} is not decided, and its time is over.",
         "an appeal past its time to be decided; what is enforced is asked to be lifted then",

@@ -33,9 +33,11 @@ from notifier.domain.events import (
     Escalated,
     Evaluated,
     Event,
+    EventOver,
     EvidenceAdded,
     EvidenceRequested,
     Fact,
+    FoundWrong,
     Held,
     HoldKept,
     HoldLapsed,
@@ -47,6 +49,7 @@ from notifier.domain.events import (
     Overturned,
     PhaseSeen,
     Rejected,
+    Released,
     ReportJoined,
     ReportsArrived,
     ReportsLeft,
@@ -367,6 +370,9 @@ class Case:
                     outcome_actor=self.outcome_actor or "notifier",
                     undo="requested" if event.told else self.undo,
                     review_by=None,
+                    aftermath="lifted_cured"
+                    if self.outcome and event.told and event.ground == "cured"
+                    else self.aftermath,
                 )
             case AppealOpened():
                 if self.appeal_open:
@@ -406,6 +412,20 @@ class Case:
                 return self._lifted(fact, now, event.told, event.looks, "lifted_lapsed", "withdrawn")
             case PhaseSeen():
                 return self._phase_seen(event, now)
+            case EventOver():
+                return self._event_over(event, now)
+            case Released():
+                if self.undo == "none":
+                    raise Conflict("no undo is asked for")
+                fact = Fact("case.released", {"observation": event.observation_id, "in_time": event.in_time})
+                seen = "released_on_time" if event.in_time else "reinstated"
+                wrong = (self.aftermath or "").startswith("lifted_")
+                return self._stay(fact, undo="verified", aftermath=self.aftermath if wrong else seen)
+            case FoundWrong():
+                if self.state in OPEN:
+                    raise Conflict("the case is still open; withdraw it")
+                fact = Fact("case.found_wrong", {"approval": event.approval_id, "by": event.by})
+                return self._stay(fact, aftermath="lifted_wrong")
             case EpochChanged():
                 return self._epoch_changed(event, now)
 
@@ -621,7 +641,10 @@ class Case:
             raise Conflict("what would be sent has changed; read the preview again", code="digest_changed")
         if not event.notice_ids:
             raise Conflict("no recipient can be written to; see the case's tasks", code="no_recipient")
-        if self.approvals_needed > 1 and not event.note.strip():
+        if event.until is not None and event.until <= now:
+            raise Conflict("the event was over; whatever comes after it is reported anew", code="event_over")
+        needed = max(event.people, self.approvals_needed)
+        if needed > 1 and not event.note.strip():
             raise Conflict("two people must approve this, each with a stated reason (note)", code="reason_required")
         earlier = self.approvers if self.approved_digest == event.digest else ()
         approvers = (*earlier, event.by)
@@ -631,19 +654,18 @@ class Case:
             "notices": list(event.notice_ids),
             "program_digest": self.program_digest,
         }
-        if len(approvers) < self.approvals_needed:
+        if len(approvers) < needed:
             fact = Fact("case.first_approved", detail)
             return self._stay(fact, approvers=approvers, approved_digest=event.digest)
         due = now + event.cancel_window
-        return self._to(
-            S.APPROVED,
-            now,
-            Fact("case.approved", {**detail, "leaves_not_before": due.isoformat()}),
-            timers=(Timer(JobKind.DISPATCH, self.id, due),),
-            approvers=approvers,
-            approved_digest=event.digest,
-            review_reason=None,
-        )
+        fact = Fact("case.approved", {**detail, "leaves_not_before": due.isoformat()})
+        over = (Timer(JobKind.EVENT_OVER, self.id, event.until),) if event.until else ()
+        changes: dict[str, Any] = {"approvers": approvers, "approved_digest": event.digest, "review_reason": None}
+        if event.cancel_window:
+            return self._to(S.APPROVED, now, fact, timers=(*over, Timer(JobKind.DISPATCH, self.id, due)), **changes)
+        # Nobody waits for a window, so nothing that waits may come before it.
+        changes["priority"] = max(self.priority, _AT_ONCE)
+        return self._to(S.APPROVED, now, fact, jobs=(Job(JobKind.DISPATCH, self.id, _AT_ONCE),), timers=over, **changes)
 
     def _dispatched(self, event: Dispatched, now: datetime) -> Step:
         self._must_be(S.APPROVED)
@@ -793,6 +815,30 @@ class Case:
         timers = (Timer(JobKind.CLOCK_ENDED, self.id, now),) if self.state is S.NOTIFIED else ()
         return self._stay(fact, jobs=jobs, timers=timers, appeal_open=False)
 
+    def _event_over(self, event: EventOver, now: datetime) -> Step:
+        """What was asked for because of an event ends with it, in whatever state the case is; an open one ends too."""
+        fact = Fact("case.event_over", {"event": event.event, "told": event.told, "ground": "event_over"})
+        timers = tuple(Timer(JobKind.SEE_RELEASE, self.id, at) for at in event.looks)
+        undo = "requested" if event.told and self.undo in ("none", "refused") else self.undo
+        review_by = None if event.last else self.review_by
+        if self.state not in OPEN or not event.last:
+            return self._stay(fact, timers=timers, undo=undo, review_by=review_by)
+        # What was claimed and not seen yet has no outcome: the event is no reason to know one.
+        silent = ("no_response", "none") if event.told else ("withdrawn", "notifier")
+        outcome, actor = (None, None) if self.response == "action_claimed" else silent
+        return self._to(
+            S.WITHDRAWN,
+            now,
+            fact,
+            stop=True,
+            timers=timers,
+            closed_at=now,
+            outcome=self.outcome or outcome,
+            outcome_actor=self.outcome_actor or actor,
+            undo=undo,
+            review_by=review_by,
+        )
+
     def _lifted(
         self,
         fact: Fact,
@@ -918,6 +964,7 @@ class Case:
 
 _NO_APPROVAL: Mapping[str, Any] = {"approvers": (), "approved_digest": None}
 _FIRST_ASKED = timedelta(days=30)
+_AT_ONCE = 10  # what leaves with its approval
 _NEXT_STEP = 5  # what somebody was asked in vain comes before what nobody was asked yet
 _RECIPIENT_CLOCK = (JobKind.CLOCK_ENDED, JobKind.REMIND, JobKind.ANSWER_OWED)
 _WITHDRAWN = {"error": "withdrawn_error", "cured": "withdrawn_cured", "other": "withdrawn"}
@@ -925,7 +972,8 @@ PURGED = "purged"  # the last phase of a registration: registry and zone know no
 # What the end of a hold needs, a stamp on what was approved, and the clock of what a person has in hand, is no work of
 # ours on the case: it outlives every state. So do the asking of whoever was told and the looks for a cure, which see for
 # themselves whether there is still a question, the clocks of what was taken back, and what we owe to whoever appealed, to
-# whom something is given back, and to whom something is kept from; and a registration runs out by itself.
+# whom something is given back, as everything that was held for an event is at its end, and to whom something is kept from;
+# and a registration runs out by itself.
 _OUTLIVES = (
     JobKind.RELEASE,
     JobKind.STAMP,
@@ -937,5 +985,7 @@ _OUTLIVES = (
     JobKind.HOLD_REVIEW,
     JobKind.LIFECYCLE,
     JobKind.CURE,
+    JobKind.EVENT_OVER,
+    JobKind.SEE_RELEASE,
 )
 _ALL_WORK = tuple(kind for kind in JobKind if kind not in _OUTLIVES)

@@ -42,10 +42,25 @@ def registered_events(on: Hearing) -> list[LiveEvent]:
     return sorted(found.values(), key=lambda event: (event.starts, event.id))
 
 
+def held_for(on: Hearing, after: datetime) -> LiveEvent | None:
+    """The event that anything is asked for because of: of those that its reporters may report about the one that ends
+    first after an instant. What two events would have held is held for the first, and asked for anew for the second."""
+    found = {
+        event.id: event
+        for submission, event_id in _named(on)
+        if (event := _registered(on, event_id)) is not None and _may_report(submission, event, on)
+    }
+    return min((e for e in found.values() if e.ends > after), key=lambda e: (e.ends, e.id), default=None)
+
+
+def _may_report(submission: Submission, event: LiveEvent, on: Hearing) -> bool:
+    return submission.by != OURS and (submission.organisation or on.program.owner) in event.organisations
+
+
 def _objection(submission: Submission, event: LiveEvent, rule: InEventWindow, on: Hearing) -> str:
     window = submission.report.event_window
     opens = event.starts - rule.opens_before
-    if submission.by == OURS or (submission.organisation or on.program.owner) not in event.organisations:
+    if not _may_report(submission, event, on):
         return f"{submission.organisation or 'the reporter'} is not approved for {event.id} ({event.title})"
     if event.ends - event.starts > rule.max_length:
         return f"{event.id} is registered for more than {in_words(rule.max_length)}"

@@ -137,7 +137,10 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """A person who took no part in the report approved exactly what `digest` names. `note`: the stated reason."""
+    """A person who took no part in the report approved exactly what `digest` names. `note`: the stated reason.
+
+    `people`: how many must at least approve. `until`: when what is asked for is over, and asked to be restored.
+    """
 
     by: str
     digest: str
@@ -145,6 +148,8 @@ class Approved:
     notice_ids: tuple[str, ...]
     cancel_window: timedelta
     note: str = ""
+    people: int = 1
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,6 +459,35 @@ class PhaseSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class EventOver:
+    """The live event that something was asked for because of is over. `told`: whoever was told is asked to restore.
+
+    `last`: nothing of the case is asked for any longer. `looks`: when the name is looked at, until it is back.
+    """
+
+    event: str
+    told: bool
+    last: bool
+    looks: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A name that was held for an event is back, as two looks agree. `in_time`: within the event's margin."""
+
+    observation_id: str
+    in_time: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundWrong:
+    """Whoever looked a second time found that it should not have been approved, and the case is over already."""
+
+    approval_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class EpochChanged:
     """The registration object is another one than the evidence speaks of."""
 
@@ -503,5 +537,8 @@ Event = (
     | HoldPutOff
     | HoldLapsed
     | PhaseSeen
+    | EventOver
+    | Released
+    | FoundWrong
     | EpochChanged
 )

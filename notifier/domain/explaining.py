@@ -248,7 +248,9 @@ _WINDOW_WORDS: Mapping[str, str] = {
 
 def _windows(windows: Windows) -> Iterator[str]:
     for each in fields(Windows):
-        if each.name != "watch":
+        if each.name == "cancel_window" and not windows.cancel_window:
+            yield "A notice leaves with its approval."
+        elif each.name != "watch":
             yield _WINDOW_WORDS[each.name].format(_span(getattr(windows, each.name)))
     last = _span(windows.watch[-1])
     yield f"A verified act is looked at {len(windows.watch)} more times, the last time {last} after it."

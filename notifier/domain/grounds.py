@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from notifier.domain import checks_event
 from notifier.domain import evidence as ev
 from notifier.domain.calendar import Calendar
 from notifier.domain.checks_authority import orders, the_order
@@ -15,6 +16,7 @@ from notifier.domain.checks_event import registered_events
 from notifier.domain.checks_letter import the_letter
 from notifier.domain.checks_piracy import SampleResult, sample_result
 from notifier.domain.facts import CaseFacts, Hearing
+from notifier.domain.live_events import LiveEvent
 from notifier.domain.program import Program
 from notifier.domain.rules import InEventWindow, LicenceSource, LimbProven, OrderIssued, Pervasive, StreamMatched
 
@@ -80,6 +82,14 @@ def lapses(program: Program, facts: CaseFacts, at: datetime) -> datetime:
         return lapse
     events = registered_events(Hearing(program, facts, _EVERYTHING_HAPPENED, {}))
     return min([lapse, *(event.released for event in events)])
+
+
+def held_for(program: Program, facts: CaseFacts, at: datetime) -> LiveEvent | None:
+    """The event that a notice dated `at` asks for anything because of; None when there is none, or none that was still
+    to end then."""
+    if program.rule(InEventWindow) is None:
+        return None
+    return checks_event.held_for(Hearing(program, facts, _EVERYTHING_HAPPENED, {}), at)
 
 
 def _events(on: Hearing) -> Iterator[str]:

@@ -37,6 +37,8 @@ class JobKind(StrEnum):
     LIFECYCLE = "case.lifecycle"
     HOP_WATCH = "case.hop_watch"
     CURE = "case.look_for_cure"
+    EVENT_OVER = "event.over"
+    SEE_RELEASE = "event.see_release"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,26 @@ Fault = tuple[str, str, str]
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 _MARGIN = re.compile(r"(\d{1,4}) ?(min|h)\Z")
-_KEYS = frozenset({"id", "title", "starts", "ends", "margin", "organisations", "feed"})
+_KEYS = frozenset({"id", "title", "starts", "ends", "margin", "organisations", "feed", "on_duty"})
 _MAX_MARGIN = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class LiveEvent:
-    """One event. `starts` and `ends` are UTC; what was asked for is released `margin` after the end.
+class Hold:
+    """What a notice asks for because of an event: until its end, and back when its margin is over."""
 
-    `organisations` may report about it; `feed` is the official feed that streams are held against.
+    event: str
+    until: datetime
+    release_by: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEvent:
+    """One event. `starts` and `ends` are UTC: what is held because of it is asked to be restored at the end, and must be
+    back `margin` later.
+
+    `organisations` may report about it; `feed` is the official feed that streams are held against. `on_duty`: who may
+    approve alone while it runs; empty: no rota was given, so every reviewer of the program may.
     """
 
     id: str
@@ -32,11 +43,21 @@ class LiveEvent:
     margin: timedelta
     organisations: frozenset[str]
     feed: str
+    on_duty: frozenset[str] = frozenset()
 
     @property
     def released(self) -> datetime:
         """When everything that was asked for because of it must be undone, UTC."""
         return self.ends + self.margin
+
+    @property
+    def hold(self) -> Hold:
+        """As it would be asked for now."""
+        return Hold(self.id, self.ends, self.released)
+
+    def is_on_duty(self, person: str) -> bool:
+        """Whether this person may approve alone, with a second look afterwards."""
+        return not self.on_duty or person in self.on_duty
 
 
 def parse_events(data: Mapping[str, Any]) -> tuple[tuple[LiveEvent, ...], list[Fault]]:
@@ -83,11 +104,11 @@ def _event(row: Mapping[str, Any], program: str, path: str, faults: list[Fault])
     margin = parse_margin(row.get("margin"))
     if margin is None:
         wrong("margin", "up to 24h, such as 30min")
-    named = row.get("organisations")
-    if not isinstance(named, list) or not named or not all(isinstance(n, str) and n.strip() for n in named):
+    named, on_duty = row.get("organisations"), row.get("on_duty", [])
+    if not named or not _names(named):
         wrong("organisations", "a list of organisations, each once")
-    elif len(set(named)) != len(named):
-        wrong("organisations", "each organisation once")
+    if not _names(on_duty) or ("on_duty" in row and not on_duty):
+        wrong("on_duty", "a list of people as `notifier user` has them, each once, or no such key")
     faults += [(f"{path}{key}", "is not known here", ", ".join(sorted(_KEYS))) for key in sorted(row.keys() - _KEYS)]
     if len(faults) == before and row["starts"] >= row["ends"]:
         wrong("ends", "an instant after `starts`")
@@ -102,7 +123,15 @@ def _event(row: Mapping[str, Any], program: str, path: str, faults: list[Fault])
         margin=margin,
         organisations=frozenset(named),
         feed=row["feed"].strip(),
+        on_duty=frozenset(on_duty),
     )
+
+
+def _names(value: object) -> bool:
+    """Whether it is a list of texts, each once."""
+    if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
+        return False
+    return len(set(value)) == len(value)
 
 
 def parse_margin(value: object) -> timedelta | None:

@@ -70,7 +70,8 @@ TOLD = frozenset({N.SENT, N.DELIVERED})
 class Notice:
     """A notice's row: its identity, its frozen content's digest, where it stands. `send_key` is stable over retries,
     `epoch` the registration that it is about (None: the registry told of none). `supersedes` is the notice that it takes
-    back, repeats or amends.
+    back, repeats or amends. `event`: the live event that it asks for something because of, until `hold_until`; the name
+    must be back at `release_by`.
     """
 
     id: str
@@ -91,6 +92,9 @@ class Notice:
     response: str = "none"
     party: Recipient = Recipient.REGISTRY
     supersedes: str | None = None
+    event: str | None = None
+    hold_until: datetime | None = None
+    release_by: datetime | None = None
 
     def apply(self, event: str, now: datetime) -> "Notice":
         """The notice after `event`. Raises Conflict when the table has no such move."""

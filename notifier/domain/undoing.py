@@ -6,7 +6,7 @@ way round; a name that is dark for no reason that the statuses give is held agai
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from notifier.domain.epp import CLIENT_HOLD, DELETED, LOCK, SERVER_HOLD, Measure
 from notifier.domain.look import Look
@@ -19,10 +19,11 @@ _CLIENT_LOCK = frozenset(status.replace("server", "client") for status in LOCK)
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What the looks say together. `shown`: the newest that could tell, None when none could. `settled`: at least two in
-    a row, `gap` apart, showed nothing."""
+    a row, `gap` apart, showed nothing. `free_since`: the first of those."""
 
     shown: bool | None
     settled: bool
+    free_since: datetime | None = None
 
 
 def still_shows(measure: Measure, party: Recipient, before: Look | None, seen: Look) -> bool | None:
@@ -64,4 +65,4 @@ def standing(
         if shows:
             break
         free_since = at
-    return Standing(False, settled=told[-1][1] - free_since >= gap)
+    return Standing(False, settled=told[-1][1] - free_since >= gap, free_since=free_since)

@@ -39,7 +39,8 @@ async def note_look(ctx: Context, tx: Tx, case: Case, seen: Look, purpose: str) 
     The case afterwards, and the observation's id.
     """
     observation_id = new_id()
-    await notice_store.insert_observation(tx.con, observation_id, case.id, purpose, seen.to_json(), tx.now)
+    # A look that was kept warm is as old as it is.
+    await notice_store.insert_observation(tx.con, observation_id, case.id, purpose, seen.to_json(), seen.at)
     await watching.compare(ctx, tx, case, seen, observation_id)
     if succeeded(case, seen):
         return await supersede(ctx, tx, case, seen), observation_id
@@ -136,11 +137,12 @@ async def take_back(
     *,
     restore: bool = False,
     cured: bool = False,
+    purpose: Purpose | None = None,
 ) -> None:
     """Tell everyone who was asked that the request is void, once. Asking for less waits for nobody.
 
     `restore`: whoever says that it acted is asked to restore the name, in these words. `cured`: the pages are gone, so
-    nobody is asked to put one back, and who removed them is told nothing.
+    nobody is asked to put one back, and who removed them is told nothing. `purpose`: everyone is told so.
     """
     for notice in live:
         in_hand = None if notice.purpose in UNDO else await recalling.call_back(tx, notice, reason)
@@ -156,8 +158,8 @@ async def take_back(
             continue
         keeps = cured and notice.measure == Measure.CONTENT_REMOVAL
         acted = restore and not keeps and await notice_store.is_enforced(tx.con, notice.id)
-        purpose = Purpose.RESTORE if acted else Purpose.WITHDRAWAL
-        undo = await drafting.draft_undo(ctx, tx.con, case, notice, reason, tx.now, purpose, keeps=keeps)
+        said = purpose or (Purpose.RESTORE if acted else Purpose.WITHDRAWAL)
+        undo = await drafting.draft_undo(ctx, tx.con, case, notice, reason, tx.now, said, keeps=keeps)
         await drafting.queue(tx, undo, by)
         await tx.enqueue(Job(JobKind.SEND, undo.notice.id, URGENT))
 

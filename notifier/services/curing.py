@@ -17,7 +17,7 @@ from notifier.domain.notice import ASKING, LIVE, Notice
 from notifier.domain.outcome import PROVEN
 from notifier.domain.readings import CONTRADICTED_CLOAKED
 from notifier.domain.rule import Recipient
-from notifier.services import binding, pages, recalling, watching
+from notifier.services import binding, pages, recalling, slots, watching
 from notifier.services.access import DAEMON
 from notifier.services.alarming import raise_alarm
 from notifier.services.context import Context
@@ -63,7 +63,9 @@ async def look_for_cure(ctx: Context, case_id: str) -> None:
         return
     if not wanted:
         return
-    seen = None if case.embargo else await look(ctx, case.target, sample)
+    if not case.embargo and not await slots.turn(ctx, case, case_id, JobKind.CURE, routine=True):
+        return
+    seen = None if case.embargo else await look(ctx, case.target, sample, charged=True)
     async with ctx.db.transaction(DAEMON) as tx:
         locked = await case_store.lock(tx.con, case_id)
         if locked is not None:
@@ -138,7 +140,7 @@ async def end(ctx: Context, tx: Tx, case: Case, observation_id: str) -> bool:
         observation_id,
         tuple(n.id for n in back),
         bool(enforced),
-        bool(acts),
+        any(n.case_id == case.id for n in acts),
         outcome,
         actor,
         removed=proven is not None and case.state is CaseState.RESOLVED,

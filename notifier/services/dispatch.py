@@ -33,9 +33,10 @@ from notifier.services import (
     pages,
     recipients,
     signs,
+    warming,
 )
 from notifier.services.access import DAEMON
-from notifier.services.binding import again, note_look
+from notifier.services.binding import note_look
 from notifier.services.capturing import Taken
 from notifier.services.context import Context
 from notifier.services.looking import look, unsure, what_changed
@@ -93,14 +94,19 @@ async def dispatch(ctx: Context, case_id: str) -> None:
         log.info("dispatch.stopped", case=case.reference, agreement=case.agreement)
         return  # arming and resuming queue this job again
     async with ctx.db.pool.acquire() as con:
+        warm = await warming.ready(ctx, con, case)
         urls = await pages.reported(con, case)
         due = await capturing.due(ctx, con, case, anew=True)
-    # With the pages, so that a later cure can be told from an earlier one.
-    seen, around, taken = await asyncio.gather(
-        look(ctx, case.target, urls, hosting=case.step is Recipient.HOST, mail=case.step is not Recipient.REGISTRY),
-        assessing.survey(ctx, case, unknown_too=False),
-        capturing.take(ctx, case, due),
-    )
+    around: Surveyed | None = None
+    taken: Sequence[Taken] = ()
+    if warm is not None:
+        seen = warm
+    else:  # with the pages, so that a later cure can be told from an earlier one
+        seen, around, taken = await asyncio.gather(
+            look(ctx, case.target, urls, hosting=case.step is Recipient.HOST, mail=case.step is not Recipient.REGISTRY),
+            assessing.survey(ctx, case, unknown_too=False),
+            capturing.take(ctx, case, due),
+        )
     async with ctx.db.transaction(DAEMON) as tx:
         locked = await case_store.lock(tx.con, case_id)
         if locked is None or locked.state is not CaseState.APPROVED or locked.agreement is None or locked.embargo:
@@ -118,7 +124,23 @@ async def dispatch(ctx: Context, case_id: str) -> None:
         if not await agreements.may_leave(ctx, tx.con, locked.agreement, undo=False):
             return  # stopped while we looked
         await capturing.record(ctx, tx, locked, taken)
+        if warm is None and warming.is_kept(ctx.program(locked.program)):
+            queued = await notice_store.of_case(tx.con, case_id, NoticeState.QUEUED)
+            await notice_store.waited(tx.con, [n.id for n in queued if n.purpose in ASKING])
         await _dispatch_locked(ctx, tx, locked, seen, around, taken)
+
+
+async def at_once(ctx: Context, case: Case) -> Case:
+    """Let an approved case go by the look that was kept for it; without one it waits for its job. The case afterwards."""
+    try:
+        async with ctx.db.pool.acquire() as con:
+            if await warming.ready(ctx, con, case) is None:
+                return case
+        await dispatch(ctx, case.id)
+        return await _read(ctx, case.id) or case
+    except Exception as error:  # the approval stands, and its job lets it go
+        log.warning("dispatch.left_to_its_job", case=case.reference, error=repr(error))
+        return case
 
 
 async def _dispatch_locked(
@@ -127,7 +149,7 @@ async def _dispatch_locked(
     unknown = unsure(seen)
     if not binding.succeeded(case, seen) and await assessing.must_wait(ctx, tx, case, around):
         await tx.audit("target.not_measured", case.reference, {}, case.id)
-        await tx.add_timer(case.id, Timer(JobKind.DISPATCH, case.id, tx.now + again(seen)))
+        await tx.add_timer(case.id, Timer(JobKind.DISPATCH, case.id, tx.now + warming.again(ctx, case, seen)))
         return
     known = Look.from_json(case.registration) if case.registration else None
     case, baseline_id = await note_look(ctx, tx, case, seen, "baseline")
@@ -135,7 +157,7 @@ async def _dispatch_locked(
         return
     queued = [n for n in await notice_store.of_case(tx.con, case.id, NoticeState.QUEUED) if n.purpose in ASKING]
     if unknown:  # fail closed: it waits, and is looked at again
-        await tx.add_timer(case.id, Timer(JobKind.DISPATCH, case.id, tx.now + again(seen)))
+        await tx.add_timer(case.id, Timer(JobKind.DISPATCH, case.id, tx.now + warming.again(ctx, case, seen)))
         return
     case = await assessing.weigh_in(ctx, tx, case, around, seen)
     if case.state is not CaseState.APPROVED:  # it is worse than what was approved

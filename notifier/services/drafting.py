@@ -16,12 +16,15 @@ import rfc8785
 
 from notifier.adapter import Attachment, RenderedNotice
 from notifier.catalog import Agreement
+from notifier.domain import grounds
 from notifier.domain.case import Case
 from notifier.domain.epp import Measure
+from notifier.domain.live_events import Hold
 from notifier.domain.manifest import Manifest
 from notifier.domain.notice import ASKING, TOLD, Notice, NoticeState, Purpose
 from notifier.domain.recipient import Found, Nobody
-from notifier.services import channels, correspondence, gathering, keeping, links, recipients, relapses
+from notifier.domain.rules import InEventWindow
+from notifier.services import channels, correspondence, evaluation, gathering, keeping, links, recipients, relapses
 from notifier.services.context import Context
 from notifier.services.gathering import Occasion
 from notifier.store import contacts
@@ -63,6 +66,12 @@ async def draft(ctx: Context, con: Connection, case: Case) -> list[Draft]:
     version, discarded = 1 + int(earlier["left_us"]), int(earlier["cancelled"])
     dated = case.review_since or case.opened_at
     on = Occasion(agreement, recipient, purpose, version, case.measure, told, dated, earlier=before)
+    program = ctx.program(case.program)
+    if program.rule(InEventWindow):
+        event = grounds.held_for(program, await evaluation.facts_of(ctx.catalog, con, case, program), dated)
+        if event is None or case.measure not in (Measure.HOLD, Measure.CONTENT_REMOVAL):
+            return []  # what has no end is not asked for because of an event
+        on = replace(on, hold=event.hold)
     return [await _draft(ctx, con, case, on, discarded)]
 
 
@@ -87,7 +96,14 @@ async def draft_reminder(ctx: Context, con: Connection, case: Case, told: Notice
     """The same request to the same party once more: nothing in it is new but its date, so nobody approves it anew."""
     on = await _after(ctx, con, told, Purpose.REMINDER, Measure(told.measure), now)
     asked = f"We asked on {told.sent_at:%Y-%m-%d %H:%M} UTC by notice {told.id}."
-    return await _draft(ctx, con, case, replace(on, earlier=asked))
+    return await _draft(ctx, con, case, replace(on, earlier=asked, hold=_hold(told)))
+
+
+def _hold(told: Notice) -> Hold | None:
+    """What was told holds, whatever became of the event since."""
+    if told.event is None or told.hold_until is None or told.release_by is None:
+        return None
+    return Hold(told.event, told.hold_until, told.release_by)
 
 
 async def draft_undo_again(ctx: Context, con: Connection, case: Case, undo: Notice, now: datetime) -> Draft:
@@ -210,6 +226,9 @@ async def _draft(ctx: Context, con: Connection, case: Case, on: Occasion, discar
         epoch=case.epoch,
         party=party,
         supersedes=on.repeats.id if on.repeats else told.id if told else None,
+        event=on.hold.event if on.hold else None,
+        hold_until=on.hold.until if on.hold else None,
+        release_by=on.hold.release_by if on.hold else None,
     )
     return Draft(notice, on.recipient, content, made, on.agreement.channel_digest)
 
@@ -231,6 +250,7 @@ def freeze(content: RenderedNotice) -> dict[str, Any]:
     data = asdict(content)
     data["measure"] = str(content.measure)
     data["issued_at"] = content.issued_at.isoformat()
+    data["until"] = content.until.isoformat() if content.until else None
     data["xarf"] = base64.b64encode(content.xarf).decode()
     data["attachments"] = [{**asdict(a), "content": base64.b64encode(a.content).decode()} for a in content.attachments]
     return data
@@ -243,6 +263,7 @@ def thaw(data: Mapping[str, Any]) -> RenderedNotice:
             **data,
             "measure": Measure(data["measure"]),
             "issued_at": datetime.fromisoformat(data["issued_at"]),
+            "until": datetime.fromisoformat(data["until"]) if data.get("until") else None,
             "xarf": base64.b64decode(data["xarf"]),
             "attachments": tuple(
                 Attachment(**{**a, "content": base64.b64decode(a["content"])}) for a in data["attachments"]

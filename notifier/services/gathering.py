@@ -12,6 +12,7 @@ from notifier.domain import grounds
 from notifier.domain.case import Case, CaseState
 from notifier.domain.epp import Measure
 from notifier.domain.evidence import Evidence
+from notifier.domain.live_events import Hold
 from notifier.domain.notice import ASKING, UNDO, Notice, Purpose
 from notifier.domain.outcome import Look
 from notifier.domain.policy import CaseFacts
@@ -55,7 +56,7 @@ class Occasion:
 
     `told`: the notice that it amends, reminds of or takes back; `repeats`: the withdrawal that it says once more;
     `earlier`: what it tells of what came before. `keeps`: it takes back a request for pages that are gone, and nobody wants
-    them back.
+    them back. `hold`: until when it asks, because of a live event.
     """
 
     agreement: Agreement
@@ -68,6 +69,7 @@ class Occasion:
     earlier: str = ""
     repeats: Notice | None = None
     keeps: bool = False
+    hold: Hold | None = None
 
 
 async def gathered(
@@ -126,6 +128,7 @@ async def gathered(
         answer_url=links.url_of(public_url, ctx.reply_key, notice_id),
         appeal_url=links.appeal_url(public_url, ctx.reply_key, notice_id) if on.purpose in ASKING else "",
         thread_key=on.told.send_key if on.told else "",
+        until=on.hold.until if on.hold else None,
         simulated=settings.simulated,
     )
 

@@ -7,7 +7,6 @@ anybody: what links two names well enough waits for a person (`services/hops.py`
 """
 
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 import structlog
 
@@ -34,6 +33,7 @@ from notifier.store.hops import Candidate
 log = structlog.get_logger(__name__)
 
 _FIRST = (timedelta(), timedelta(hours=6), *(timedelta(days=d) for d in (1, 2, 3, 5, 7, 10)))
+_LAST = -5  # of a queue's jobs
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 # What was asked for, or seen to be done: then whoever ran the site has a reason to go elsewhere.
 _DONE = ("verified", "verified_dns_only", "partial", "pending")
@@ -53,7 +53,7 @@ async def begin(ctx: Context, tx: Tx, notice: Notice) -> None:
         str(JobKind.HOP_WATCH),
     )
     if not waits:
-        await tx.enqueue(Job(JobKind.HOP_WATCH, notice.case_id))
+        await tx.enqueue(Job(JobKind.HOP_WATCH, notice.case_id, _LAST))
 
 
 async def watch(ctx: Context, case_id: str) -> None:
@@ -128,8 +128,7 @@ async def _where_pages_lead(ctx: Context, con: Connection, case: Case) -> list[s
     for row in await capture_store.of_case(con, case.id):
         for visit in row.visits:
             steps = visit.get("steps") or []
-            host = urlsplit(steps[-1]["url"]).hostname if steps else None
-            name = _readable(ctx, host) if host else None
+            name = _readable(ctx, steps[-1]["url"]) if steps else None
             if name is not None:
                 found.add(name.registrable)
     return sorted(found)

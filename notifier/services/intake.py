@@ -125,8 +125,8 @@ async def _store(
 async def open_after(ctx: Context, tx: Tx, who: Principal, raw: bytes, before: str, via: str) -> Case:
     """The case of a name that follows another case's: the open one, which nothing is added to, or a new one from `raw`.
 
-    A new one follows the case `before` and has nothing of it. Whoever asks is a party, and may not approve it. Raises as
-    `understand`, and AlreadyThere when another opens beside us.
+    A new one follows the case `before`, or one of its own target that ended, and has nothing of either. Whoever asks is
+    a party, and may not approve it. Raises as `understand`, and AlreadyThere when another opens beside us.
     """
     understood = await remembered(ctx, tx, understand(ctx.catalog, who, raw))
     there = await _case_of(tx, understood.report.program, understood.assessment.target.name)
@@ -155,8 +155,10 @@ async def _put(
     joined = case is not None
     standing: Verdict | None = None
     if case is None:
-        opened = await _opening(ctx, tx, who, understood, report_id)
-        case = await opening.open_case(ctx, tx, replace(opened, previous_case=before))
+        made = await _opening(ctx, tx, who, understood, report_id)
+        if await case_store.latest_ended(tx.con, report.program, understood.assessment.target.name) is None:
+            made = replace(made, previous_case=before)
+        case = await opening.open_case(ctx, tx, made)
         await _look_back(tx, case)
     elif case.state is CaseState.APPROVED:
         standing = await evaluation.evaluate_case(ctx, tx.con, case, tx.now)

@@ -35,7 +35,8 @@ _CASES = (
 )
 NOTICE_COLUMNS = (
     "n.id, n.case_id, c.reference, c.program, n.agreement, n.registry, n.party, n.purpose, n.version, n.state, n.measure, "
-    "n.domain, n.digest, n.drafted_at, n.queued_at, n.sent_at, n.response, n.responded_at, n.supersedes"
+    "n.domain, n.digest, n.drafted_at, n.queued_at, n.sent_at, n.response, n.responded_at, n.supersedes, "
+    "n.event, n.hold_until, n.release_by"
 )
 
 

@@ -11,7 +11,7 @@ from notifier.domain.jobs import JobKind, Timer
 from notifier.domain.notice import UNDO, Notice, NoticeState, Purpose
 from notifier.domain.outcome import Look
 from notifier.domain.rule import Recipient
-from notifier.services import assessing, binding, capturing, evaluation, judging, pages, recalling
+from notifier.services import assessing, binding, capturing, evaluation, judging, pages, recalling, warming
 from notifier.services.access import DAEMON
 from notifier.services.capturing import Taken
 from notifier.services.context import Context
@@ -51,8 +51,10 @@ async def still_right(ctx: Context, notice_id: str) -> bool:
         found = await _unsent(tx.con, notice_id)
         if locked is None or found is None:
             return True
+        if warming.is_kept(ctx.program(locked.program)):
+            await notice_store.waited(tx.con, [notice_id])
         if not binding.succeeded(locked, seen) and await assessing.must_wait(ctx, tx, locked, around):
-            await tx.add_timer(locked.id, Timer(JobKind.SEND, notice_id, tx.now + binding.again(seen)))
+            await tx.add_timer(locked.id, Timer(JobKind.SEND, notice_id, tx.now + warming.again(ctx, locked, seen)))
             return False
         if locked.embargo:
             return False
@@ -94,7 +96,7 @@ async def _hold_against(
     if case.state is not CaseState.NOTIFIED:
         return False  # registered anew
     if unsure(seen):
-        await tx.add_timer(case.id, Timer(JobKind.SEND, notice.id, tx.now + binding.again(seen)))
+        await tx.add_timer(case.id, Timer(JobKind.SEND, notice.id, tx.now + warming.again(ctx, case, seen)))
         return False
     verdict = await evaluation.evaluate_case(ctx, tx.con, case, tx.now)
     why = "registration changed" if known is None else what_changed(known, seen, case.step)

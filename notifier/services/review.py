@@ -16,7 +16,6 @@ from notifier.domain.events import (
     EvidenceRequested,
     Rejected,
     WatchEnded,
-    Withdrawn,
 )
 from notifier.domain.evidence import Evidence
 from notifier.domain.jobs import Job, JobKind
@@ -28,14 +27,16 @@ from notifier.services import (
     access,
     agreements,
     binding,
+    dispatch,
     drafting,
     evaluation,
     intake,
     judging,
     keeping,
     letters,
-    recalling,
+    second_look,
     slots,
+    withdrawing,
 )
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
@@ -90,7 +91,7 @@ async def preview(ctx: Context, who: Principal, case_id: str) -> Preview:
         verdict,
         armed,
         _blockers(case, drafts, asked),
-        _cautions(case, drafts, armed, stopped, known),
+        (*_cautions(case, drafts, armed, stopped, known), *_duty(ctx, who, case, drafts)),
         said,
     )
 
@@ -145,6 +146,15 @@ def _cautions(
     return tuple(found)
 
 
+def _duty(ctx: Context, who: Principal, case: Case, drafts: Sequence[drafting.Draft]) -> tuple[str, ...]:
+    alone = _may_be_alone(ctx, who, drafts)
+    if alone is None or case.approvals_needed > 1:  # what two must weigh is said by itself, whoever is on duty
+        return ()
+    if alone:
+        return ("you are on duty: it leaves at once with your approval, and another person looks at that within a day",)
+    return ("you are not on duty for its event: a second person must approve; each states a reason",)
+
+
 async def approve(ctx: Context, who: Principal, case_id: str, digest: str, note: str = "", *, via: str = "api") -> Case:
     """Approve exactly what `digest` names. Raises Forbidden (four eyes) or Conflict (the preview has changed)."""
     if await _judged_anew(ctx, who, case_id, via):
@@ -160,6 +170,7 @@ async def approve(ctx: Context, who: Principal, case_id: str, digest: str, note:
         program = ctx.program(case.program)
         if case.state is CaseState.IN_REVIEW and not evaluation.may_be_reviewed(program, verdict):
             raise Conflict(f"rules do not pass any more: {', '.join(verdict.blocking)}", code="not_sufficient")
+        alone = _may_be_alone(ctx, who, drafts)
         event = Approved(
             by=who.id,
             digest=digest,
@@ -167,12 +178,15 @@ async def approve(ctx: Context, who: Principal, case_id: str, digest: str, note:
             notice_ids=tuple(d.notice.id for d in drafts),
             cancel_window=program.windows.cancel_window,
             note=note,
+            people=2 if alone is False else 1,
+            until=min((d.notice.hold_until for d in drafts if d.notice.hold_until), default=None),
         )
         case = await tx.save(case.apply(event, tx.now))
+        approval_id = new_id()
         await tx.con.execute(
             "insert into approval (id, case_id, rev, digest, epoch, program_digest, principal, note, at, capture_mark) "
             "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-            new_id(),
+            approval_id,
             case.id,
             case.rev,
             digest,
@@ -188,7 +202,18 @@ async def approve(ctx: Context, who: Principal, case_id: str, digest: str, note:
                 await drafting.queue(tx, item, who.id)
                 if ctx.stamper is not None:
                     await tx.enqueue(Job(JobKind.STAMP, item.notice.id))
+            if alone and len(case.approvers) == 1:
+                await second_look.ask(tx, case, drafts[0].notice, approval_id, who.id)
+    if case.state is CaseState.APPROVED and not program.windows.cancel_window:
+        # The job that stands in the queue does the same; who can do it without asking anybody need not wait for its turn.
+        return await dispatch.at_once(ctx, case)
     return case
+
+
+def _may_be_alone(ctx: Context, who: Principal, drafts: Sequence[drafting.Draft]) -> bool | None:
+    """Whether this person is on duty for the live event that the notices are about; None when they are about none."""
+    events = [ctx.catalog.events.get(d.notice.event) for d in drafts if d.notice.event is not None]
+    return all(event is not None and event.is_on_duty(who.id) for event in events) if events else None
 
 
 async def _judged_anew(ctx: Context, who: Principal, case_id: str, via: str) -> bool:
@@ -257,17 +282,10 @@ async def withdraw(
         access.require_program(who, case.program, ctx.program(case.program).owner)
         await _only_its_own(tx, who, case)
         live = await notice_store.of_case(tx.con, case.id, *LIVE)
-        linked = await binding.linked(tx, case)
-        if live or linked:
+        if live or await binding.linked(tx, case):
             access.require(who, Role.REVIEWER)
             access.require_person(who)
-        await binding.cancel_queued(tx, await recalling.not_left(tx.con, case.id), reason)
-        live = await notice_store.of_case(tx.con, case.id, *LIVE)
-        step = case.apply(Withdrawn(who.id, reason, told=bool(live), ground=ground), tx.now)
-        cured = ground == "cured"
-        await binding.take_back(ctx, tx, case, live, reason, who.id, cured=cured)
-        await binding.take_back_linked(ctx, tx, linked, reason, who.id, cured=cured)
-        return await tx.save(step)
+        return await withdrawing.withdraw(ctx, tx, case, who.id, reason, ground)
 
 
 async def _only_its_own(tx: Tx, who: Principal, case: Case) -> None:

@@ -36,6 +36,7 @@ from notifier.services import (
     pacing,
     recalling,
     rechecking,
+    releasing,
 )
 from notifier.services.access import DAEMON
 from notifier.services.binding import URGENT
@@ -122,6 +123,8 @@ async def _start(ctx: Context, notice_id: str) -> tuple[Notice, int, RegistryAda
             return None  # its release queues it again
         if case.appeal_open and notice.purpose not in UNDO:
             return None  # and so does the end of the appeal
+        if notice.hold_until is not None and tx.now >= releasing.ends(ctx, notice):
+            return None  # its event is over: what ends it then cancels this
         stopped = await notice_store.latest_attempt(tx.con, notice.id) if notice.state is NoticeState.SENDING else None
         carried = stopped is not None and stopped["attended"]
         if carried and not await recalling.waits(tx.con, notice):

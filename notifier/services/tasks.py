@@ -7,7 +7,7 @@ from typing import Any
 from notifier.adapter import Attachment
 from notifier.domain.answer import Answer
 from notifier.errors import Conflict, Invalid, NotFound
-from notifier.services import access, attending, reading, recalling, responses, sending, telling
+from notifier.services import access, attending, reading, recalling, responses, second_look, sending, telling
 from notifier.services.access import Principal, Role
 from notifier.services.attending import Carrying, Filing
 from notifier.services.context import Context
@@ -23,6 +23,7 @@ RESOLUTIONS: Mapping[str, tuple[str, ...]] = {
     "unmatched_mail": ("done", "tied"),
     recalling.TASK: (attending.FILED, attending.NOT_FILED, attending.UNSURE),
 }
+_LOOKED = (second_look.RIGHT, second_look.WRONG)  # of what one person approved alone
 _ANY = ("done",)
 _NOTHING = Filing()
 
@@ -35,6 +36,8 @@ async def take(ctx: Context, who: Principal, table: str, item_id: str, *, via: s
     if table == "task":
         async with ctx.db.transaction(who.id, via) as tx:
             row = await _lock(ctx, tx, who, table, item_id)
+            if row["approval"] is not None:
+                await second_look.may_look(tx, who, row)
         if row["kind"] == recalling.TASK:
             await attending.may_be_taken(ctx, str(row["notice_id"]))
     async with ctx.db.transaction(who.id, via) as tx:
@@ -107,16 +110,19 @@ async def resolve(
 ) -> None:
     """End a task. `uncertain` says whether the notice arrived; `confirm_answer` gives the answer as confirmed by call-back;
     `unmatched_mail` may tie the message to the notice `notice_id`, where its answer then waits to be confirmed;
-    `webform` says whether the notice was filed, and how (`filing`)."""
+    `webform` says whether the notice was filed, and how (`filing`); a `second_look` at an approval says whether it was
+    right, and a wrong one is taken back with `note` as the reason."""
     async with ctx.db.transaction(who.id, via) as tx:
         row = await _lock(ctx, tx, who, "task", task_id)
-        allowed = RESOLUTIONS.get(row["kind"], _ANY)
+        allowed = _LOOKED if row["approval"] is not None else RESOLUTIONS.get(row["kind"], _ANY)
         if resolution not in allowed:
             raise Invalid(f"a task of kind {row['kind']} ends with one of {', '.join(allowed)}")
         if row["kind"] == recalling.TASK:
             await attending.settle(ctx, tx, who, row, resolution, note, filing)
         elif filing != _NOTHING:
             raise Invalid("a task of this kind takes no reference, time or receipt")
+        if row["approval"] is not None:
+            await second_look.settle(ctx, tx, who, row, resolution, note)
         if row["kind"] == "uncertain" and row["notice_id"]:
             notice = await notice_store.get(tx.con, str(row["notice_id"]))
             if notice is not None and notice.state == "uncertain":

@@ -24,6 +24,7 @@ _KINDS: Mapping[str, str] = {
     "case.cured": "withdrawn",
     "case.overturned": "withdrawn",
     "case.lift_asked": "withdrawn",
+    "case.event_over": "withdrawn",
     "case.closed": "closed",
     "case.superseded": "superseded",
     "case.merged_into": "superseded",

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from notifier.domain.notice import ASKING, UNDO, Notice, NoticeState, Purpose
+from notifier.domain.notice import ASKING, LIVE, UNDO, Notice, NoticeState, Purpose
 from notifier.domain.outcome import PROVEN
 from notifier.domain.rule import Recipient
 from notifier.store import news
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     "id, case_id, agreement, registry, purpose, version, state, measure, domain, digest, send_key, reply_token, "
-    "approved_by, drafted_at, epoch, sent_at, response, party, supersedes"
+    "approved_by, drafted_at, epoch, sent_at, response, party, supersedes, event, hold_until, release_by"
 )
 
 
@@ -41,6 +41,9 @@ def from_row(row: "asyncpg.Record") -> Notice:
         response=row["response"],
         party=Recipient(row["party"]),
         supersedes=str(row["supersedes"]) if row["supersedes"] else None,
+        event=row["event"],
+        hold_until=row["hold_until"],
+        release_by=row["release_by"],
     )
 
 
@@ -59,7 +62,8 @@ async def insert(
     """
     await con.execute(
         f"insert into notice ({_COLUMNS}, recipient, content, queued_at, channel) values "
-        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
+        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, "
+        "$24, $25, $26)",
         notice.id,
         notice.case_id,
         notice.agreement,
@@ -79,6 +83,9 @@ async def insert(
         notice.response,
         str(notice.party),
         notice.supersedes,
+        notice.event,
+        notice.hold_until,
+        notice.release_by,
         recipient,
         content,
         queued_at,
@@ -131,6 +138,17 @@ async def is_followed(con: "Connection", notice_id: str) -> bool:
         [str(purpose) for purpose in ASKING],
     )
     return found
+
+
+async def held(con: "Connection", case_id: str) -> list[Notice]:
+    """What a case asks for because of a live event, and that somebody has or may get: oldest first."""
+    found = await of_case(con, case_id, NoticeState.QUEUED, *LIVE)
+    return [notice for notice in found if notice.hold_until is not None and notice.purpose not in UNDO]
+
+
+async def waited(con: "Connection", notice_ids: Collection[str]) -> None:
+    """No look that was kept warm stood for them: they leave by one of their own, and are counted apart."""
+    await con.execute("update notice set waited_for_look = true where id = any($1)", list(notice_ids))
 
 
 async def is_enforced(con: "Connection", notice_id: str) -> bool:
@@ -272,11 +290,12 @@ async def open_task(
     notice_id: str | None = None,
     inbound_id: str | None = None,
     due_at: datetime | None = None,
+    approval: str | None = None,
 ) -> str | None:
-    """Put a task on the list; None when the same one is open already."""
+    """Put a task on the list; None when the same one is open already. `approval`: the one that is looked at again."""
     task_id = await con.fetchval(
-        "insert into task (id, kind, case_id, notice_id, inbound_id, detail, opened_at, due_at) "
-        "values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing returning id",
+        "insert into task (id, kind, case_id, notice_id, inbound_id, detail, opened_at, due_at, approval) "
+        "values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing returning id",
         new_id(),
         kind,
         case_id,
@@ -285,6 +304,7 @@ async def open_task(
         detail,
         at,
         due_at,
+        approval,
     )
     return str(task_id) if task_id else None
 

@@ -184,11 +184,14 @@ class Resolution(Sent):
         "filed",
         "not_filed",
         "unsure",
+        "right",
+        "wrong",
     ] = Field(
         description="uncertain: arrived or not_arrived; confirm_answer: confirmed or not_confirmed; "
-        "unmatched_mail: done, or tied to notice_id; webform: filed, not_filed or unsure; else done."
+        "unmatched_mail: done, or tied to notice_id; webform: filed, not_filed or unsure; "
+        "second_look at what one person approved alone: right or wrong; else done."
     )
-    note: Text = Field(default="", description="What came of it; why, if not_filed or unsure.")
+    note: Text = Field(default="", description="What came of it; why, if not_filed, unsure or wrong.")
     reference: Spelling | None = Field(default=None, description="filed: the number that the recipient gave.")
     filed_at: Moment | None = Field(default=None, description="filed: when; without it, just now.")
     answer: AnswerIn | None = Field(default=None, description="What the recipient said by call-back, if confirmed.")

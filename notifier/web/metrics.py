@@ -16,6 +16,8 @@ _COUNTS = {
     "cases": "select state as label, count(*) as n from cases group by 1",
     "notices": "select state as label, count(*) as n from notice group by 1",
     "alarms": "select kind as label, count(*) as n from alarm where closed_at is null group by 1",
+    "live": "select case when waited_for_look then 'yes' else 'no' end as label, count(*) as n from notice "
+    "where event is not null and purpose = any(array['request', 'escalation', 'amendment']) and sent_at is not null group by 1",
     "inbound": "select coalesce(fate, 'unread') as label, count(*) as n from inbound group by 1",
 }
 # What has no leaf is new, so the two largest numbers are held against each other and no table is read whole.
@@ -42,6 +44,11 @@ class Metrics:
             "cases": self._gauge("notifier_cases", "Cases by state.", "state"),
             "notices": self._gauge("notifier_notices", "Notices by state.", "state"),
             "inbound": self._gauge("notifier_inbound", "Messages that came in, by where they ended.", "fate"),
+            "live": self._gauge(
+                "notifier_live_notices",
+                "Notices because of a live event that left, by whether they waited for a look.",
+                "waited_for_look",
+            ),
             "alarms": self._gauge("notifier_alarms_open", "Alarms that nobody has ended, by kind.", "kind"),
             "queue": self._gauge("notifier_queue_jobs", "Jobs by their state in the queue.", "state"),
         }

@@ -94,6 +94,10 @@ class ProgramPath(_Asked):
     program_id: Slug = Field(description="Id of the program, such as opioids.")
 
 
+class EventPath(_Asked):
+    event_id: Slug = Field(description="Id of the event, as its file has it.")
+
+
 class EntryPath(_Asked):
     entry_id: RowId = Field(description="Id of the entry.")
 

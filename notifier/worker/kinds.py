@@ -23,6 +23,7 @@ from notifier.services import (
     outcomes,
     polling,
     proving,
+    releasing,
     sending,
     stamping,
     telling,
@@ -69,4 +70,6 @@ def handlers(ctx: Context) -> Mapping[JobKind, Handler]:
         JobKind.LIFECYCLE: bound(lifecycle.follow),
         JobKind.HOP_WATCH: bound(hop_watch.watch),
         JobKind.CURE: bound(curing.look_for_cure),
+        JobKind.EVENT_OVER: bound(releasing.over),
+        JobKind.SEE_RELEASE: bound(releasing.see_release),
     }

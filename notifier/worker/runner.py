@@ -21,6 +21,8 @@ _POLL = timedelta(seconds=2)
 _HEARTBEAT = timedelta(seconds=10)
 _BATCH = 10
 _TRIES, _AGAIN = 8, timedelta(seconds=1)
+# At once, over all processes: it looks around for minutes, and nothing that leaves may wait for it.
+_FEW: Mapping[JobKind, int] = {JobKind.HOP_WATCH: 2}
 
 
 class Runner:
@@ -47,7 +49,9 @@ class Runner:
     async def _serve(self, stop: asyncio.Event, drain_s: float) -> None:
         queue = PgQueuer.from_asyncpg_pool(self._db.pool)
         for kind, handler in self._handlers.items():
-            queue.entrypoint(str(kind), on_failure="hold")(self._bind(kind, handler))
+            queue.entrypoint(str(kind), concurrency_limit=_FEW.get(kind, 0), on_failure="hold")(
+                self._bind(kind, handler)
+            )
         run = asyncio.create_task(
             queue.run(
                 dequeue_timeout=_POLL,

@@ -17,8 +17,8 @@ import aiohttp
 
 from notifier import resources
 
-_MADE_FOR = datetime(2026, 11, 2, 14, 0, tzinfo=UTC)
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+MADE_FOR = datetime(2026, 11, 2, 14, 0, tzinfo=UTC)
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 class Daemon:
@@ -29,6 +29,7 @@ class Daemon:
         self.environ = {
             **{k: v for k, v in os.environ.items() if not k.startswith("NOTIFIER_")},
             "NOTIFIER_STATE_DIR": str(self.state),
+            "NOTIFIER_HOP_CAPTURES_DAY": "0",  # every name is registered in a sandbox, under every ending
             **settings,
         }
         self.process: asyncio.subprocess.Process | None = None
@@ -93,10 +94,10 @@ def quick_config(folder: Path) -> Path:
 
 def fresh_report(program: str, domain: str | None = None) -> dict[str, Any]:
     """A sample report that passes its program's rules, with its times moved to now."""
-    moved = datetime.now(UTC) - _MADE_FOR
+    moved = datetime.now(UTC) - MADE_FOR
     lines = (resources.folder("config") / "samples" / "reports.ndjson").read_text().splitlines()
     text = next(line for line in lines if json.loads(line)["program"] == program and '"method":"random"' in line)
-    text = _INSTANT.sub(lambda at: _move(at[0], moved), text)
+    text = INSTANT.sub(lambda at: move(at[0], moved), text)
     report: dict[str, Any] = json.loads(text)
     if domain is not None:
         was = str(urlsplit(report["urls"][0]).hostname)  # `domain` may be spelled in any way
@@ -105,5 +106,5 @@ def fresh_report(program: str, domain: str | None = None) -> dict[str, Any]:
     return report
 
 
-def _move(instant: str, by: timedelta) -> str:
+def move(instant: str, by: timedelta) -> str:
     return (datetime.fromisoformat(instant) + by).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -15,21 +15,32 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from notifier.sandbox.app import Sandbox
+from tests.acceptance.live import AGREEMENT as LIVE_AGREEMENT
+from tests.acceptance.live import live_config
 from tests.bench.building import building
 from tests.bench.intake import by_csv, by_http
+from tests.bench.live import live
 from tests.bench.measure import ROUNDS, Line
 from tests.bench.names import reading
 from tests.bench.sending import sending
-from tests.bench.stage import child, daemon, sandbox, stage
+from tests.bench.stage import Stage, child, daemon, sandbox, stage
 from tests.bench.urgent import urgent
 
 
-async def run(folder: Path) -> list[Line]:
-    """Every line of the table, in about a minute."""
+async def run(folder: Path, *, only_live: bool) -> list[Line]:
+    """Every line of the table, in a few minutes."""
 
     def tell(what: str) -> None:
         print(f"measuring {what} ...", file=sys.stderr, flush=True)
 
+    if only_live:
+        async with AsyncExitStack() as stack:
+            on = await stack.enter_async_context(stage(folder))
+            box = await stack.enter_async_context(sandbox())
+            _, port = await stack.enter_async_context(child("-m", "tests.bench.sink", log=folder / "sink.log"))
+            tell("live events past a backlog")
+            return [await _live(on, box, int(port))]
     tell("names")
     names = await reading()
     async with AsyncExitStack() as stack:
@@ -47,9 +58,16 @@ async def run(folder: Path) -> list[Line]:
             lines.append(await sending(whole, int(port), postgres))
             tell("urgent notices past a backlog")
             lines.append(await urgent(whole))
+        tell("live events past a backlog")
+        lines.append(await _live(on, box, int(port)))
         tell("building")
         lines += await building()
     return names + lines
+
+
+async def _live(on: Stage, box: Sandbox, port: int) -> Line:
+    async with daemon(on, box, port, "all", LIVE_AGREEMENT, live_config) as there:
+        return await live(there, LIVE_AGREEMENT)
 
 
 def show(lines: Sequence[Line], seconds: float) -> None:
@@ -66,10 +84,11 @@ def show(lines: Sequence[Line], seconds: float) -> None:
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     arguments.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    arguments.add_argument("--live", action="store_true", help="the live events alone")
     chosen = arguments.parse_args()
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        lines = asyncio.run(run(Path(folder)))
+        lines = asyncio.run(run(Path(folder), only_live=chosen.live))
     seconds = round(time.perf_counter() - began, 1)
     if chosen.json:
         print(json.dumps({"rounds": ROUNDS, "seconds": seconds, "lines": [asdict(line) for line in lines]}))

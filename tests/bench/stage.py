@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,16 +109,23 @@ async def _taken(answer: aiohttp.ClientResponse) -> Any:
 
 
 @asynccontextmanager
-async def daemon(on: Stage, sandbox: Sandbox, sink_port: int, role: str) -> AsyncIterator[Daemon]:
+async def daemon(
+    on: Stage,
+    sandbox: Sandbox,
+    sink_port: int,
+    role: str,
+    agreement: str = AGREEMENT,
+    configured: Callable[[Path], Path] = quick_config,
+) -> AsyncIterator[Daemon]:
     """A daemon over a new database, among simulated registries; its mail goes to the sink."""
-    dsn, home = await on.database(), on.folder / f"daemon-{role}"
+    dsn, home = await on.database(), on.folder / f"daemon-{role}-{agreement}"
     home.mkdir()
     overlay = home / "overlay.toml"
-    overlay.write_text(_overlay(sandbox, sink_port))
+    overlay.write_text(_overlay(sandbox, sink_port, agreement))
     settings = {
         "state_dir": str(home / "state"),
         "database_url": dsn,
-        "config_folder": str(quick_config(home)),
+        "config_folder": str(configured(home)),
         "catalog_overlay": str(overlay),
         "egress": "loopback",
         "reply_domain": REPLY_DOMAIN,
@@ -128,7 +135,8 @@ async def daemon(on: Stage, sandbox: Sandbox, sink_port: int, role: str) -> Asyn
     quotas = "".join(
         f"quota_{of}_{span} = 999_999\n" for of in ("principal", "organisation") for span in ("day", "minute")
     )
-    config.write_text("".join(f'{key} = "{value}"\n' for key, value in settings.items()) + quotas)
+    rest = f"{quotas}hop_captures_day = 0\n"
+    config.write_text("".join(f'{key} = "{value}"\n' for key, value in settings.items()) + rest)
     env = {k: v for k, v in os.environ.items() if not k.startswith("NOTIFIER_")}
     serve = ("-m", "notifier.cli.main", "serve", "--config", str(config), "--port", "0", "--role", role)
     tokens = await _tokens(dsn)
@@ -158,9 +166,9 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         await box.stop()
 
 
-def _overlay(box: Sandbox, sink_port: int) -> str:
+def _overlay(box: Sandbox, sink_port: int, agreement: str) -> str:
     where = {**box.where(), "smtp": ("127.0.0.1", sink_port)}
-    data = overlay_of([Cast("verisign", [AGREEMENT], "smtp", RECIPIENT)], where)
+    data = overlay_of([Cast("verisign", [agreement], "smtp", RECIPIENT)], where)
     lines = [f'{key} = "{data[key]}"' for key in ("id", "site", "smtp")]
     for table in ("rdap", "dns", "survey"):
         lines += [f"[{table}]", *(f'"{k}" = "{v}"' for k, v in data[table].items())]

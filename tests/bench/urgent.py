@@ -51,7 +51,7 @@ async def _round(daemon: Daemon, db: Database, kind: str, *, backlog: int) -> fl
     await quiet(db)
     await daemon.call("POST", f"/agreements/{AGREEMENT}/arm", "ada")
     before = await sent(db)
-    await _fill(db, backlog)
+    await fill(db, backlog)
     began = time.perf_counter()
     await daemon.call("POST", f"/agreements/{AGREEMENT}/arm", "boris")
 
@@ -69,7 +69,7 @@ async def _round(daemon: Daemon, db: Database, kind: str, *, backlog: int) -> fl
     return seconds
 
 
-async def _fill(db: Database, count: int) -> None:
+async def fill(db: Database, count: int) -> None:
     """Ordinary jobs, put straight into the queue's table; each asks for a notice that is not there."""
     rows = [(0, "queued", "notice.send", str(uuid.uuid4()).encode()) for _ in range(count)]
     async with db.pool.acquire() as con:

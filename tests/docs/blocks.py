@@ -9,6 +9,7 @@ import re
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,7 @@ def routes() -> list[Route]:
     return sorted(found, key=lambda route: (route.path, route.method))
 
 
+@cache
 def commands() -> dict[str, TyperCommand | TyperGroup]:
     """Every command of `notifier`, by its words."""
     from notifier.cli.main import app  # here, since the faces are the last to be importable

@@ -8,7 +8,18 @@ import pytest
 from notifier.domain import outcome, readings
 from notifier.domain.alarms import ALARMS, drop_forecast, sentence
 from notifier.domain.safety import one_letter_apart
-from notifier.services import attending, curing, hearing, holds, ladder, lifting, responses, undoing, watching
+from notifier.services import (
+    attending,
+    curing,
+    hearing,
+    holds,
+    ladder,
+    lifting,
+    releasing,
+    responses,
+    undoing,
+    watching,
+)
 
 
 def test_every_alarm_of_the_code_is_in_the_table() -> None:
@@ -32,6 +43,7 @@ def test_every_alarm_of_the_code_is_in_the_table() -> None:
         hearing.UNANSWERED,
         hearing.OVERDUE,
         holds.LAPSING,
+        releasing.HELD_PAST_EVENT,
     ]
     assert sorted([*domain, *services, *undone, watching.NEIGHBOUR_CHANGED]) == sorted(ALARMS)
 

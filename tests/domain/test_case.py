@@ -141,6 +141,10 @@ EVENTS: list[e.Event] = [
     e.PhaseSeen("redemption", "o", NOW),
     e.PhaseSeen("purged", "o", NOW),
     e.PhaseSeen(None, "o", None),
+    e.EventOver("final", True, True, (NOW,)),
+    e.EventOver("final", False, False, ()),
+    e.Released("o", True),
+    e.FoundWrong("a", "other"),
 ]
 
 
@@ -294,6 +298,8 @@ def test_withdrawal_and_epoch_change_stop_every_timer(event: e.Event, state: str
         JobKind.HOLD_REVIEW,  # what is kept from somebody lapses in every state
         JobKind.LIFECYCLE,  # a registration runs out whatever we do
         JobKind.CURE,  # a cure is owed to whoever was told, and one may come back
+        JobKind.EVENT_OVER,  # what was told until an instant ends then, also under a case that is over
+        JobKind.SEE_RELEASE,
     }
 
 
@@ -549,6 +555,8 @@ def test_a_date_ends_with_what_it_is_about() -> None:
         e.PhaseSeen("purged", "o", NOW),
         e.EpochChanged("a", "b"),
         e.HoldLapsed(told=True, looks=()),
+        e.EventOver("final", True, True, ()),
+        CURED_LATER,
         e.Overturned("a", "overturned", "wrong_name", cured=False, told=True, looks=()),
     ):
         assert held_case().apply(event, NOW).case.review_by is None, event
@@ -658,3 +666,71 @@ def test_the_looks_for_a_cure_outlive_every_end_of_our_work() -> None:
     stopped = a_case(CaseState.NOTIFIED).apply(e.Withdrawn("reviewer", "wrong name"), NOW).stop_timers
     assert JobKind.CURE not in stopped
     assert JobKind.CLOCK_ENDED in stopped
+
+
+@pytest.mark.parametrize(("ground", "aftermath"), [("cured", "lifted_cured"), ("error", None), ("other", None)])
+def test_what_a_person_withdraws_as_cured_is_known_as_that_beside_its_outcome(
+    ground: str, aftermath: str | None
+) -> None:
+    before = replace(a_case(CaseState.RESOLVED), outcome="no_response", outcome_actor="none")
+    after = before.apply(e.Withdrawn("r", "the pages are gone", told=True, ground=ground), NOW).case
+    assert (after.outcome, after.aftermath) == ("no_response", aftermath)
+
+
+# --- held for a live event -------------------------------------------------------------------------------------
+
+UNTIL = NOW + timedelta(hours=1)
+
+
+def test_without_a_window_it_leaves_at_once_and_its_end_is_planned_with_it() -> None:
+    event = replace(approved(), cancel_window=timedelta(), until=UNTIL)
+    step = a_case().apply(event, NOW)
+    assert [(j.kind, j.priority) for j in step.jobs] == [(JobKind.DISPATCH, 10)]
+    assert [(t.kind, t.due_at) for t in step.timers] == [(JobKind.EVENT_OVER, UNTIL)]
+    assert step.case.priority == 10
+    with pytest.raises(Conflict) as raised:
+        a_case().apply(event, UNTIL)
+    assert raised.value.code == "event_over"
+
+
+def test_who_is_not_on_duty_needs_a_second_person() -> None:
+    first = a_case().apply(replace(approved(), people=2), NOW).case
+    assert first.state is CaseState.IN_REVIEW
+    assert first.apply(replace(approved(by="other"), people=2), NOW).case.state is CaseState.APPROVED
+
+
+@pytest.mark.parametrize(
+    ("state", "after", "outcome"),
+    [
+        ("notified", "withdrawn", "no_response"),
+        ("approved", "withdrawn", "no_response"),
+        ("closed", "closed", None),
+        ("withdrawn", "withdrawn", None),
+    ],
+)
+def test_the_end_of_an_event_ends_what_is_open_and_asks_for_the_undo_of_everything_told(
+    state: str, after: str, outcome: str | None
+) -> None:
+    looks = (UNTIL + timedelta(minutes=1),)
+    step = a_case(CaseState(state)).apply(e.EventOver("final", True, True, looks), UNTIL)
+    assert (str(step.case.state), step.case.undo, step.case.outcome) == (after, "requested", outcome)
+    assert [(t.kind, t.due_at) for t in step.timers if t.kind is JobKind.SEE_RELEASE] == [
+        (JobKind.SEE_RELEASE, looks[0])
+    ]
+
+
+def test_what_was_claimed_and_not_seen_at_the_end_has_no_outcome() -> None:
+    case = a_case(CaseState.NOTIFIED, response="action_claimed")
+    assert case.apply(e.EventOver("final", True, True, ()), UNTIL).case.outcome is None
+
+
+def test_a_name_that_is_back_says_when_and_never_that_a_wrong_hold_was_right() -> None:
+    over = a_case(CaseState.NOTIFIED).apply(e.EventOver("final", True, True, ()), UNTIL).case
+    assert over.apply(e.Released("o", True), UNTIL).case.aftermath == "released_on_time"
+    assert over.apply(e.Released("o", False), UNTIL).case.aftermath == "reinstated"
+    wrong = over.apply(e.FoundWrong("a", "other"), UNTIL).case
+    assert wrong.apply(e.Released("o", True), UNTIL).case.aftermath == "lifted_wrong"
+    with pytest.raises(Conflict):
+        a_case(CaseState.NOTIFIED).apply(e.Released("o", True), UNTIL)
+    with pytest.raises(Conflict):
+        a_case(CaseState.NOTIFIED).apply(e.FoundWrong("a", "other"), UNTIL)

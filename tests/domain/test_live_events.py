@@ -92,3 +92,17 @@ def test_faults_of_the_file() -> None:
     assert {fault[0] for fault in parsed(ROW, year=2026)[1]} == {"year"}
     assert {fault[0] for fault in parsed(ROW, ROW)[1]} == {"events[1].id"}
     assert {fault[0] for fault in parse_events({"program": "p", "events": "all"})[1]} == {"events"}
+
+
+def test_who_is_on_duty_may_approve_alone_and_without_a_rota_everybody_may() -> None:
+    (event,), faults = parsed({**ROW, "on_duty": ["Rita Reviewer"]})
+    assert faults == []
+    assert (event.is_on_duty("Rita Reviewer"), event.is_on_duty("Rolf Reviewer")) == (True, False)
+    (open_to_all,), _ = parsed(ROW)
+    assert open_to_all.is_on_duty("Rolf Reviewer")
+
+
+@pytest.mark.parametrize("rota", [[], ["Rita", "Rita"], "Rita", [""], [7]])
+def test_a_rota_names_people_each_once(rota: object) -> None:
+    events, faults = parsed({**ROW, "on_duty": rota})
+    assert (events, [key for key, _, _ in faults]) == ((), ["events[0].on_duty"])

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,15 +11,17 @@ import aiosmtplib
 
 from notifier import bootstrap, resources
 from notifier.domain.case import Case
+from notifier.domain.epp import Measure
 from notifier.rehearsal import Cast, Plan, Rehearsal
 from notifier.sandbox.inbox import Received
-from notifier.services import intake, review
+from notifier.services import agreements, intake, review
 from notifier.services.access import Principal, Role
 from notifier.services.audit_verify import Report, verify
 from notifier.services.context import Context
 from notifier.services.review import Preview
 from notifier.services.submitted import Submitted
 from notifier.store import keys
+from registries import smtp
 
 START = datetime(2026, 11, 2, 14, tzinfo=UTC)  # the day that the sample evidence was made for
 PLAN = Plan(
@@ -188,3 +190,21 @@ class Stage:
             return await verify(
                 con, state / bootstrap.CHECKPOINTS, keys.open_verifier(state / bootstrap.KEYS), datetime.now(UTC)
             )
+
+
+async def agree(stage: Stage, program: str) -> None:
+    """Let the simulated registry of .com take a program's notices too, armed by two admins."""
+    catalog, shipped = stage.ctx.catalog, stage.ctx.catalog.agreements["opioids.verisign"]
+    made = replace(
+        shipped,
+        id=f"{program}.verisign",
+        program=program,
+        categories=frozenset({program}),
+        measures={Measure.HOLD: "hold"},
+        digest=program,
+    )
+    catalog.agreements[made.id] = made  # type: ignore[index]
+    known: Any = stage.ctx.adapters["opioids.verisign"]
+    stage.ctx.adapters[made.id] = smtp.build(made.channel, known._deps)  # type: ignore[index,arg-type]
+    for admin in (ADA, BORIS):
+        await agreements.arm(stage.ctx, admin, made.id)

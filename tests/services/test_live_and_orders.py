@@ -1,7 +1,6 @@
 """Live events and orders on stage: what leaves, in what words, and that nothing leaves once the event is over."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -11,11 +10,10 @@ from typing import Any
 import pytest
 
 from notifier import resources
-from notifier.domain.epp import Measure
 from notifier.errors import Conflict
 from notifier.services import agreements, review
-from registries import smtp
-from tests.services.stages import ADA, BORIS, RITA, Stage
+from notifier.services.access import Principal, Role
+from tests.services.stages import ADA, BORIS, RITA, Stage, agree
 
 Json = dict[str, Any]
 ENDS = datetime(2026, 11, 2, 15, 30, tzinfo=UTC)  # config/events/sample.toml
@@ -24,29 +22,6 @@ ENDS = datetime(2026, 11, 2, 15, 30, tzinfo=UTC)  # config/events/sample.toml
 def sample(program: str) -> Json:
     lines = (resources.folder("config") / "samples" / "more.ndjson").read_text(encoding="utf-8").splitlines()
     return next(row for row in map(json.loads, lines) if row["program"] == program)
-
-
-@pytest.fixture
-async def agreed(stage: Stage) -> Callable[[str], Any]:
-    """Lets the simulated registry of .com take a program's notices too, armed by two admins."""
-
-    async def agree(program: str) -> None:
-        catalog, shipped = stage.ctx.catalog, stage.ctx.catalog.agreements["opioids.verisign"]
-        made = replace(
-            shipped,
-            id=f"{program}.verisign",
-            program=program,
-            categories=frozenset({program}),
-            measures={Measure.HOLD: "hold"},
-            digest=program,
-        )
-        catalog.agreements[made.id] = made  # type: ignore[index]
-        known: Any = stage.ctx.adapters["opioids.verisign"]
-        stage.ctx.adapters[made.id] = smtp.build(made.channel, known._deps)  # type: ignore[index,arg-type]
-        for admin in (ADA, BORIS):
-            await agreements.arm(stage.ctx, admin, made.id)
-
-    return agree
 
 
 def text_of(stage: Stage) -> str:
@@ -67,8 +42,8 @@ async def moved(stage: Stage, report: Json, by: timedelta) -> Json:
     return json.loads(text.replace("<", "").replace(">", ""))
 
 
-async def test_an_order_goes_out_whole(stage: Stage, agreed: Any) -> None:
-    await agreed("authority-order")
+async def test_an_order_goes_out_whole(stage: Stage) -> None:
+    await agree(stage, "authority-order")
     said = await stage.submit(sample("authority-order"))
     assert said.state == "in_review", said.findings
     case_id = str(said.case_id)
@@ -106,8 +81,8 @@ async def test_an_order_that_does_not_hold_comes_to_no_review(stage: Stage, chan
     assert [f.rule for f in said.findings if f.result == "fail"] == [rule]
 
 
-async def test_an_order_never_reaches_a_registry_about_a_shared_name(stage: Stage, agreed: Any) -> None:
-    await agreed("authority-order")
+async def test_an_order_never_reaches_a_registry_about_a_shared_name(stage: Stage) -> None:
+    await agree(stage, "authority-order")
     report = json.loads(
         json.dumps(sample("authority-order")).replace(sample("authority-order")["domain"], "a.blogspot.com")
     )
@@ -116,8 +91,8 @@ async def test_an_order_never_reaches_a_registry_about_a_shared_name(stage: Stag
     assert (await stage.case(str(said.case_id)))["agreement"] is None
 
 
-async def test_a_stream_is_asked_about_while_the_event_runs(stage: Stage, agreed: Any) -> None:
-    await agreed("live-event")
+async def test_a_stream_is_asked_about_while_the_event_runs(stage: Stage) -> None:
+    await agree(stage, "live-event")
     said = await stage.submit(sample("live-event"))
     assert said.state == "in_review", [f for f in said.findings if f.result != "pass"]
     case_id = str(said.case_id)
@@ -125,7 +100,7 @@ async def test_a_stream_is_asked_about_while_the_event_runs(stage: Stage, agreed
     shown = await stage.preview(case_id)
     assert shown.verdict.sufficient, shown.verdict.blocking
     await stage.approve(case_id)
-    await stage.pass_time(minutes=1)
+    await stage.r.quiet()  # its cancel window is none
     case = await stage.case(case_id)
     assert (case["state"], case["review_reason"]) == ("notified", None)
     text = text_of(stage)
@@ -140,8 +115,8 @@ async def test_a_stream_is_asked_about_while_the_event_runs(stage: Stage, agreed
         assert words in text
 
 
-async def test_nothing_leaves_once_the_event_is_over(stage: Stage, agreed: Any) -> None:
-    await agreed("live-event")
+async def test_nothing_leaves_once_the_event_is_over(stage: Stage) -> None:
+    await agree(stage, "live-event")
     await stage.r.advance_to(ENDS - timedelta(minutes=2))
     report = await moved(stage, sample("live-event"), timedelta(minutes=88))
     said = await stage.submit(report)
@@ -149,13 +124,18 @@ async def test_nothing_leaves_once_the_event_is_over(stage: Stage, agreed: Any) 
     case_id = str(said.case_id)
     await stage.r.quiet()
     await stage.r.advance_to(ENDS - timedelta(seconds=30))
+    await agreements.disarm(stage.ctx, ADA, "live-event.verisign")  # approved in time, and it may not leave yet
     await stage.approve(case_id)
-    await stage.pass_time(minutes=2)  # its cancel window ends half a minute after the event
+    await stage.pass_time(minutes=2)
+    for admin in (ADA, BORIS):
+        await agreements.arm(stage.ctx, admin, "live-event.verisign")
+    await stage.r.quiet()
     assert (await stage.state(case_id), stage.received()) == ("needs_evidence", [])
+    assert [n["state"] for n in await stage.notices(case_id)] == ["cancelled"]
 
 
-async def test_nobody_approves_after_the_event(stage: Stage, agreed: Any) -> None:
-    await agreed("live-event")
+async def test_nobody_approves_after_the_event(stage: Stage) -> None:
+    await agree(stage, "live-event")
     await stage.r.advance_to(ENDS - timedelta(minutes=2))
     said = await stage.submit(await moved(stage, sample("live-event"), timedelta(minutes=88)))
     case_id = str(said.case_id)
@@ -181,3 +161,23 @@ async def test_before_the_event_a_case_waits_for_it(stage: Stage) -> None:
     window = next(f for f in said.findings if f.rule == "event-window")
     assert "opens at 2026-11-02 14:05 UTC" in window.why
     assert window.again_at == datetime(2026, 11, 2, 14, 5, tzinfo=UTC)
+
+
+async def test_who_was_not_approved_before_and_who_comes_after_it_is_told_so(stage: Stage) -> None:
+    report = sample("live-event")
+    stranger = Principal("Stan Stranger", "person", Role.SUBMITTER, organisation="another-league")
+    shared = json.loads(json.dumps(report).replace(report["domain"], "a.blogspot.com"))
+    said = await stage.submit(report, stranger)
+    (window,) = [f for f in said.findings if f.rule == "event-window"]
+    assert (said.state, window.result) == ("needs_evidence", "fail")
+    assert "another-league is not approved for sample-final-2026" in window.why
+    rerouted = await stage.submit(shared)
+    assert rerouted.safety == "reroute", "a platform is nobody's to hold"
+    assert (await stage.case(str(rerouted.case_id)))["agreement"] is None
+    await stage.r.advance_to(ENDS)
+    late = json.loads(json.dumps(report).replace(report["domain"], "late-films.com"))
+    (window,) = [f for f in (await stage.submit(late)).findings if f.rule == "event-window"]
+    assert (window.result, window.why) == (
+        "fail",
+        "sample-final-2026 was over at 2026-11-02 15:30 UTC, and nothing is asked for after that",
+    )

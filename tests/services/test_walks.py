@@ -35,11 +35,14 @@ _MOVED = (
     "and kind in ('case.clock_ended', 'case.observe', 'notice.send')) "
     "+ (select count(*) from task where case_id = $1 and resolved_at is null and kind in ('webform', 'uncertain'))"
 )
-# A request that somebody may have, and that is neither taken back nor about a case that goes on.
+# A request that somebody may have, and that is neither taken back nor about a case that goes on; nor was it done, by a host
+# that is asked to put nothing back.
 _STANDS = (
     "select n.id from notice n where n.case_id = $1 and n.purpose in ('request', 'escalation', 'amendment') "
     "and n.state in ('sending', 'sent', 'delivered', 'uncertain') and not exists (select from notice u "
-    "where u.supersedes = n.id and u.purpose = 'withdrawal' and u.state <> 'cancelled')"
+    "where u.supersedes = n.id and u.purpose in ('withdrawal', 'restore') and u.state <> 'cancelled') and not exists "
+    "(select from claim k join notice a on a.id = k.notice_id where a.case_id = n.case_id and a.agreement = n.agreement "
+    "and a.registry = n.registry and k.measure = 'content_removal' and k.verdict like 'verified%')"
 )
 
 

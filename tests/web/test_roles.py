@@ -58,6 +58,8 @@ MAY: dict[str, set[str]] = {
     "GET /programs/{program_id}/explain": STAFF | {"registry", "evaluator"},
     "GET /registries": STAFF | {"registry", "evaluator"},
     "GET /registries/{registry_id}": STAFF | {"registry", "evaluator"},
+    "GET /events": STAFF,
+    "GET /events/{event_id}": STAFF,
     "GET /agreements": STAFF | {"registry"},
     "GET /agreements/{agreement_id}/log": {"registry", "auditor", "admin"},
     "GET /agreements/{agreement_id}/channel": {"registry", "auditor", "admin"},
@@ -178,6 +180,7 @@ async def ask(callers: Callers, route: str, by: str) -> Any:
         path.replace("{registry_id}", "verisign")
         .replace("{agreement_id}", "opioids.none")
         .replace("{program_id}", "piracy")
+        .replace("{event_id}", "sample-final-2026")
         .replace("{version}", "1")
         .replace("{sha256}", "0" * 64)
     )

@@ -12,6 +12,7 @@ from notifier.web.api import (
     catalog,
     decisions,
     deconfliction,
+    events,
     files,
     hops,
     inbound,
@@ -43,6 +44,7 @@ FAMILIES: Mapping[str, Sequence[Route]] = {
     "tasks and alarms": waiting.ROUTES,
     "inbound": inbound.ROUTES,
     "catalog": catalog.ROUTES,
+    "live events": events.ROUTES,
     "agreements": agreements.ROUTES,
     "audit": audit.ROUTES,
 }

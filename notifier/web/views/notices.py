@@ -37,6 +37,9 @@ class NoticeOut(View):
     response: str
     responded_at: datetime | None
     supersedes: UUID | None
+    event: str | None = Field(description="The live event because of which it asks.")
+    hold_until: datetime | None = Field(description="Then what it asks for is over, and asked to be restored.")
+    release_by: datetime | None = Field(description="Then the name must be back.")
 
 
 class NoticePage(View):

@@ -1,10 +1,10 @@
-"""Signals that names share, successors that they propose, and what people decided about them."""
+"""Holds for a live event: until when each was told, the second look at what one person approved, and looks kept warm."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision, down_revision = "0023", "0021"
+revision, down_revision = "0023", "0022"
 
 
 def upgrade() -> None:

@@ -1,0 +1,22 @@
+"""An open case is taken back: what has not left never leaves, and everyone told is told at once."""
+
+from notifier.domain.case import Case
+from notifier.domain.events import Withdrawn
+from notifier.domain.notice import LIVE
+from notifier.services import binding, recalling
+from notifier.services.context import Context
+from notifier.store import notices as notice_store
+from notifier.store.database import Tx
+
+
+async def withdraw(ctx: Context, tx: Tx, case: Case, by: str, reason: str, ground: str) -> Case:
+    """Take back what the locked case asked for, and what cases that were merged into it had. `ground`: error, cured or
+    other."""
+    linked = await binding.linked(tx, case)
+    await binding.cancel_queued(tx, await recalling.not_left(tx.con, case.id), reason)
+    live = await notice_store.of_case(tx.con, case.id, *LIVE)
+    step = case.apply(Withdrawn(by, reason, told=bool(live), ground=ground), tx.now)
+    cured = ground == "cured"
+    await binding.take_back(ctx, tx, case, live, reason, by, cured=cured)
+    await binding.take_back_linked(ctx, tx, linked, reason, by, cured=cured)
+    return await tx.save(step)
