@@ -11,7 +11,7 @@ PIP = $(PYTHON) -m pip --disable-pip-version-check -q
 # The programs in an environment hold its full path: in a checkout that was moved they are useless.
 MOVED := $(shell [ ! -f $(VENV)/.where ] || [ "`cat $(VENV)/.where`" = "$(CURDIR)" ] || rm -rf $(VENV))
 
-.PHONY: demo test check bench chaos venv clean
+.PHONY: demo test check bench chaos liars venv clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.runtime
@@ -31,6 +31,9 @@ bench: $(VENV)/.dev
 
 chaos: $(VENV)/.dev
 	NOTIFIER_TEST_CHAOS=1 $(PYTHON) -m pytest -q -s tests/acceptance/test_chaos.py $(ARGS)
+
+liars: $(VENV)/.dev
+	NOTIFIER_TEST_LIARS=1 $(PYTHON) -m pytest -q -s tests/acceptance/test_liars.py $(ARGS)
 
 venv: $(VENV)/.dev
 

@@ -35,7 +35,7 @@ from notifier.services.context import Context
 from notifier.settings import Settings
 from notifier.store import keys
 from notifier.store.alone import MAILBOX_LOCK, alone
-from notifier.store.database import Database, SimulatedClock, is_simulated
+from notifier.store.database import Database, DrivenClock, SimulatedClock, is_simulated
 from notifier.store.embedded import EmbeddedPostgres, joined_or_started
 from notifier.store.migrate import migrate
 from registries import smtp, webhook
@@ -92,10 +92,11 @@ async def house(
     *,
     serving: bool = False,
     overlay: OverlaySource = None,
+    clock: SimulatedClock | None = None,
 ) -> AsyncIterator[House]:
     """Open pool, clients and adapters over a migrated database; closed in order at the end.
 
-    A simulated database is read with its own clock; to serve one is a Conflict.
+    A simulated database is read with its own clock, or with the `clock` of whoever moves it; to serve one is a Conflict.
     """
     catalog = catalog_of(settings, overlay)
     if catalog.overlay is not None and Egress(settings.egress) is not Egress.LOOPBACK:
@@ -108,14 +109,17 @@ async def house(
         if simulated and serving:
             raise Conflict("this database's time is simulated, made by a demo; serve needs a state folder of its own")
         if simulated:
-            db.clock = SimulatedClock(db.pool)
+            db.clock = clock or SimulatedClock(db.pool)
         settings = replace(settings, simulated=simulated)
         yield House(settings, dsn, await _context(stack, settings, catalog, db))
 
 
 @asynccontextmanager
-async def simulated_clock(dsn: str, start: datetime) -> AsyncIterator[SimulatedClock]:
-    """Mark a database without reports as simulated from `start` on. Raises Conflict for one with real reports."""
+async def simulated_clock(dsn: str, start: datetime) -> AsyncIterator[DrivenClock]:
+    """Mark a database without reports as simulated from `start` on. Raises Conflict for one with real reports.
+
+    Nobody else may move the clock that it yields.
+    """
     await migrate(dsn)
     db = await Database.connect(dsn, size=2)
     try:
@@ -123,7 +127,7 @@ async def simulated_clock(dsn: str, start: datetime) -> AsyncIterator[SimulatedC
             if await db.fetchval("select exists (select 1 from report)"):
                 raise Conflict("this database holds real reports, so its time cannot be simulated")
             await SimulatedClock(db.pool).start_at(start)
-        yield SimulatedClock(db.pool)
+        yield await DrivenClock.of(db.pool)
     finally:
         await db.close()
 

@@ -14,7 +14,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from secrets import randbelow
 from typing import Any
@@ -77,7 +77,7 @@ class Plan:
     """Who plays whom, from when on, and how they behave: `mix` by weight, `behaviours` by name first.
 
     `profiles`: names on which much hangs. `pace`: everybody steps at the same distance, so that the clock has few places
-    to stop at.
+    to stop at. `config`: a folder in place of the shipped one.
     """
 
     cast: Sequence[Cast]
@@ -89,6 +89,7 @@ class Plan:
     hop_captures_day: int = 0  # every name is registered here, under every ending
     seed: str = "rehearsal"
     pace: Pace = Pace(jitter=False)  # noqa: RUF009  (frozen)
+    config: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +107,13 @@ class Rehearsal:
         db = self.house.ctx.db
         async with asyncio.timeout(timeout_s):
             while True:
-                await ticker.fire_due(db)
+                if await queue.runnable(db.pool):  # nothing new falls due while the clock stands
+                    await asyncio.sleep(_IDLE_POLL_S)
+                    continue
+                fired = await ticker.fire_due(db)
                 stepped = await self.sandbox.run_due(await self.clock.now())
-                if not stepped and not await queue.runnable(db.pool):
+                if not (fired or stepped or await queue.runnable(db.pool)):
                     return
-                await asyncio.sleep(_IDLE_POLL_S)
 
     async def advance(self) -> datetime | None:
         """Jump to the next due timer or scripted step, never past it; None when nothing is planned."""
@@ -122,15 +125,16 @@ class Rehearsal:
             await self.quiet()
         return due
 
-    async def advance_to(self, at: datetime) -> None:
-        """Do everything that is planned up to `at`, then stand there."""
+    async def advance_to(self, at: datetime, *, grain: timedelta = timedelta(0)) -> None:
+        """Do everything that is planned up to `at`, then stand there. What falls due within one `grain` is done together
+        at its end, late by as much, as by a daemon that is busy."""
         while True:
             await self.quiet()
             planned = [await ticker.next_due(self.house.ctx.db), self.sandbox.next_due()]
             due = min((d for d in planned if d is not None), default=None)
             if due is None or due > at:
                 break
-            await self.clock.advance(due)
+            await self.clock.advance(min(due + grain, at))
         await self.clock.advance(at)
         await self.quiet()
 
@@ -150,7 +154,7 @@ async def rehearsal(state_dir: Path, dsn: str, plan: Plan, *, armed: bool = True
         stack.push_async_callback(sandbox.stop)
         settings = _settings(state_dir, secrets, sandbox.where(), plan)
         house = await stack.enter_async_context(
-            bootstrap.house(settings, dsn, overlay=overlay_of(plan.cast, sandbox.where()))
+            bootstrap.house(settings, dsn, overlay=overlay_of(plan.cast, sandbox.where()), clock=clock)
         )
         url = await stack.enter_async_context(daemon.working(house, RoleOf.ALL, asyncio.Event()))
         sandbox.connect(url, (settings.inbound_smtp_host, settings.inbound_smtp_port))
@@ -164,6 +168,7 @@ def _settings(state_dir: Path, secrets: Mapping[str, str], where: Mapping[str, A
     port = free_port()
     return Settings(
         state_dir=state_dir,
+        config_folder=plan.config,
         egress="loopback",
         port=port,
         public_url=f"http://127.0.0.1:{port}",

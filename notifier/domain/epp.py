@@ -7,6 +7,7 @@ it.
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 
 
@@ -99,6 +100,7 @@ _BY_SQUEEZED: Mapping[str, str] = MappingProxyType(
 _ICANN_URL = re.compile(r"[(\[<]?\s*(?:https?://)?(?:www\.)?icann\.org/epp#(\w*)\s*[)\]>]?", re.IGNORECASE)
 
 
+@lru_cache(maxsize=1024)  # every look of a claim is read again at the next one
 def canonical(raw: str) -> str:
     """RDAP spelling of a status in any spelling: EPP, RDAP, WHOIS with or without the icann.org link.
 

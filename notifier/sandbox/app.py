@@ -25,6 +25,7 @@ from notifier.sandbox.site_server import SiteServer
 from notifier.sandbox.smtp_registry import SmtpRegistry
 from notifier.sandbox.staff import Staff
 from notifier.sandbox.survey import Resolver, SurveyServer
+from notifier.sandbox.weather import Weather
 from notifier.sandbox.webhook_registry import WebhookRegistry
 from notifier.sandbox.world import World
 
@@ -61,8 +62,9 @@ class Sandbox:
         self.webhook = WebhookRegistry(config, self.desk, self.inbox, clock, self.faults)
         self.form = FormRegistry(config, self.desk, self.inbox, clock)
         self.api = ApiRegistry(config, self.desk, self.inbox, clock, self._answerer)
-        self.rdap = RdapServer(self.world, clock, config.rdap_lag)
-        self.dns = DnsServer(self.world, clock)
+        self.weather = Weather(config.seed)
+        self.rdap = RdapServer(self.world, clock, self.weather, config.rdap_lag)
+        self.dns = DnsServer(self.world, clock, self.weather)
         self.site = SiteServer(self.world)
         self.survey = SurveyServer(self.world, clock)
         self.survey.profiles.update(config.profiles)

@@ -33,6 +33,7 @@ class Control:
         app.router.add_post("/control/after-acceptance", self._after_acceptance)
         app.router.add_post("/control/connect", self._connect)
         app.router.add_post("/control/act", self._act)
+        app.router.add_get("/control/acts", self._acts)
         app.router.add_post("/control/profile", self._profile)
         app.router.add_post("/control/faults", self._faults)
 
@@ -143,6 +144,14 @@ class Control:
         except (Invalid, ValueError) as error:
             raise web.HTTPUnprocessableEntity(text=str(error)) from error
         return web.json_response({"statuses": list(after.statuses), "delegated": after.delegated})
+
+    async def _acts(self, request: web.Request) -> web.Response:
+        """What really happened to every name, which is no answer of anybody: `[{"at", "domain", "act", "by"}]`."""
+        lines = [
+            {"at": change.at.isoformat(), "domain": change.after.a_label, "act": change.act, "by": change.by}
+            for change in self._sandbox.world.acts()
+        ]
+        return web.json_response(lines)
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import asyncio
 import hashlib
 import heapq
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,8 +15,20 @@ from notifier.domain.epp import Measure
 from notifier.sandbox.answers import Answer, Answerer
 from notifier.sandbox.ask import FOR_INFORMATION, Ask
 from notifier.sandbox.config import Party, SandboxConfig
-from notifier.sandbox.script import Behaviour, Door, Says, act_of, behaviour, draw, said_measure
-from notifier.sandbox.world import World
+from notifier.sandbox.script import (
+    Behaviour,
+    Does,
+    Door,
+    Later,
+    Says,
+    act_of,
+    behaviour,
+    draw,
+    mistyped,
+    said_measure,
+    wait_of,
+)
+from notifier.sandbox.world import Act, World
 
 Step = Literal["acknowledge", "decide", "dsn", "auto_reply", "then"]
 
@@ -28,6 +41,7 @@ class _Due:
     party: Party = field(compare=False)
     ask: Ask = field(compare=False)
     how: Behaviour = field(compare=False)
+    later: Later | None = field(compare=False, default=None)
 
 
 class Desk:
@@ -44,6 +58,8 @@ class Desk:
         self._numbers = itertools.count()
         self._tried: set[tuple[str, str]] = set()
         self._taken: set[tuple[str, str]] = set()
+        self._acted: set[tuple[str, str]] = set()
+        self._unheard: Counter[tuple[str, str]] = Counter()
         self._one_at_a_time = asyncio.Lock()
 
     def how(self, party: Party, a_label: str) -> Behaviour:
@@ -53,6 +69,8 @@ class Desk:
         found = behaviour(name or draw(self._config.seed, a_label, self._config.mix))
         if found.actor is not None and party.role not in ("registry", found.actor):
             return behaviour("silent")
+        if found.again is not None and (party.id, a_label) in self._acted:
+            return behaviour(found.again)
         return found
 
     def door(self, party: Party, ask: Ask) -> Door:
@@ -74,9 +92,12 @@ class Desk:
         if not ask.notice_id or (party.id, ask.notice_id) in self._taken:
             return
         self._taken.add((party.id, ask.notice_id))
-        if ask.undo:
-            self._forget(party, ask.domain)
         how, pace = self.how(party, ask.domain), self._config.pace
+        if ask.undo:
+            if self._unheard[party.id, ask.domain] < how.deaf:
+                self._unheard[party.id, ask.domain] += 1
+                return
+            self._forget(party, ask.domain, "decide")
         if how.mail is not None and party.channel == "smtp":
             self._plan(now + pace.mail, how.mail, party, ask, how)
         if how.mail == "dsn":
@@ -114,8 +135,9 @@ class Desk:
                 case "acknowledge":
                     await self._answerer.answer(due.party, due.ask, Answer("acknowledged"), now)
                 case "then":
-                    if due.how.then is not None and self._world.find(due.ask.domain) is not None:
-                        self._world.do(due.how.then, due.ask.domain, now, "registrant")
+                    here = self._world.find(due.ask.domain)
+                    if due.later is not None and (here is None) == (due.later.act is Act.REREGISTER):
+                        self._world.do(due.later.act, due.ask.domain, now, due.later.by)
                 case "decide":
                     if due.ask.undo and not due.how.undoes and not due.how.acknowledges:
                         continue
@@ -138,18 +160,24 @@ class Desk:
             return Answer("declined", reason="declined_other", comment=f"{measure} is not a measure of ours")
         actor = how.actor or party.role
         if act is not None:
-            self._world.do(act, ask.domain, now, actor)
-            if how.then is not None and not ask.undo:
-                self._plan(now + self._paced(self._config.pace.late, ask), "then", party, ask, how)
+            name = mistyped(ask.domain) if how.does is Does.OTHER_NAME and not ask.undo else ask.domain
+            self._world.do(act, name, now, actor)
+            self._acted.add((party.id, ask.domain))
+            self._forget(party, ask.domain, "then")
+            for later in () if ask.undo else how.then:
+                wait = wait_of(later, self._config.seed, ask.domain)
+                self._plan(now + wait, "then", party, ask, how, later)
         said = said_measure(how, act, measure)
         return Answer("action_taken", measure=said, actor=actor, effective_at=now)
 
-    def _plan(self, at: datetime, step: Step, party: Party, ask: Ask, how: Behaviour) -> None:
-        heapq.heappush(self._heap, _Due(at, next(self._numbers), step, party, ask, how))
+    def _plan(
+        self, at: datetime, step: Step, party: Party, ask: Ask, how: Behaviour, later: Later | None = None
+    ) -> None:
+        heapq.heappush(self._heap, _Due(at, next(self._numbers), step, party, ask, how, later))
 
-    def _forget(self, party: Party, domain: str) -> None:
-        """A withdrawal stops what is planned for the name: nobody acts on a notice that was taken back."""
-        kept = [d for d in self._heap if d.party.id != party.id or d.ask.domain != domain or d.step != "decide"]
+    def _forget(self, party: Party, domain: str, step: Step) -> None:
+        """What is planned for the name will not be done: a notice was taken back, or something else was done since."""
+        kept = [d for d in self._heap if d.party.id != party.id or d.ask.domain != domain or d.step != step]
         heapq.heapify(kept)
         self._heap = kept
 

@@ -22,6 +22,7 @@ import dns.rdatatype
 import dns.rrset
 
 from notifier.clock import Clock
+from notifier.sandbox.weather import Weather
 from notifier.sandbox.world import Registration, World
 
 TTL, NEGATIVE_TTL = 172800, 900
@@ -44,12 +45,15 @@ class DnsFault(StrEnum):
 
 
 class DnsServer:
-    """One name server on 127.0.0.1. `faults` (A-label of a registration to fault) and `lag` (clock time
-    behind the world) may be changed while it runs."""
+    """One name server on 127.0.0.1. `faults` (A-label of a registration to fault), `lag` (clock time behind the
+    world) and `lags` (of single zones) may be changed while it runs, and so may its `weather`."""
 
-    def __init__(self, world: World, clock: Clock, lag: timedelta = timedelta(0)) -> None:
-        self._world, self._clock = world, clock
+    def __init__(
+        self, world: World, clock: Clock, weather: Weather | None = None, lag: timedelta = timedelta(0)
+    ) -> None:
+        self._world, self._clock, self._weather = world, clock, weather
         self.lag = lag
+        self.lags: dict[str, timedelta] = {}
         self.faults: dict[str, DnsFault] = {}
         self.texts: dict[str, list[str]] = {}  # TXT of names' own zones, which are served here too
         self.queries: list[str] = []
@@ -105,7 +109,7 @@ class DnsServer:
         name = question.name.to_text(omit_final_dot=True).lower()
         self.queries.append(f"{name} {dns.rdatatype.to_text(question.rdtype)}")
         found = await self._find(name)
-        match self.faults.get(found.a_label if found is not None else name):
+        match self.faults.get(asked := found.a_label if found is not None else name) or await self._met(asked):
             case DnsFault.TIMEOUT:
                 return None
             case DnsFault.SERVFAIL:
@@ -127,8 +131,14 @@ class DnsServer:
             return reply.to_wire()
 
     async def _find(self, name: str) -> Registration | None:
-        when = await self._clock.now() - self.lag if self.lag else None
-        return self._world.find(name, when)
+        lag = self.lags.get(self._world.zone_of(name) or "", self.lag)
+        return self._world.find(name, await self._clock.now() - lag if lag else None)
+
+    async def _met(self, a_label: str) -> DnsFault | None:
+        if self._weather is None or not self._weather.bad("dns"):
+            return None
+        met = self._weather.fault("dns", a_label, await self._clock.now())
+        return DnsFault(met) if met else None
 
     def _fill(
         self,

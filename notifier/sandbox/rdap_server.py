@@ -14,6 +14,7 @@ import idna
 from aiohttp import web
 
 from notifier.clock import Clock
+from notifier.sandbox.weather import Weather
 from notifier.sandbox.world import HOSTS, Host, Registrar, Registration, World
 
 MEDIA_TYPE = "application/rdap+json"
@@ -53,13 +54,14 @@ class RdapServer:
     """`GET /rdap/domain/{name}` for the registry, `/registrar/domain/{name}` for the registrar, and `/rdap/ip/{address}` for
     the networks of the simulated hosts, of which `networks` may give another document.
 
-    `lag` is clock time by which the registry's answers stay behind the world. `faults` (A-label to fault)
-    holds for the registry, `registrar_faults` for the registrar.
+    `lag` is clock time by which the registry's answers stay behind the world, `lags` that of single zones. `faults`
+    (A-label to fault) holds for the registry as its `weather` does, `registrar_faults` for the registrar.
     """
 
-    def __init__(self, world: World, clock: Clock, lag: timedelta = timedelta(0)) -> None:
-        self._world, self._clock = world, clock
+    def __init__(self, world: World, clock: Clock, weather: Weather, lag: timedelta = timedelta(0)) -> None:
+        self._world, self._clock, self._weather = world, clock, weather
         self.lag = lag
+        self.lags: dict[str, timedelta] = {}
         self.retry_after = 3
         self.faults: dict[str, RdapFault] = {}
         self.registrar_faults: dict[str, RdapFault] = {}
@@ -77,7 +79,11 @@ class RdapServer:
         self._stopped.set()
 
     async def _registry(self, request: web.Request) -> web.Response:
-        return await self._answer(request, REGISTRY, self.faults, self.lag)
+        name = request.match_info["name"].lower().rstrip(".")
+        if self._weather.bad("rdap") and (met := self._weather.fault("rdap", name, await self._clock.now())):
+            return await self._fail(RdapFault(met))
+        lag = self.lags.get(self._world.zone_of(name) or "", self.lag)
+        return await self._answer(request, REGISTRY, self.faults, lag)
 
     async def _registrar(self, request: web.Request) -> web.Response:
         return await self._answer(request, REGISTRAR, self.registrar_faults, timedelta(0))

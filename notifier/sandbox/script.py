@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
 
 from notifier.domain.epp import Measure
 from notifier.errors import Invalid
-from notifier.sandbox.world import Act
+from notifier.sandbox.world import PENDING_DELETE, REDEMPTION, Act
 
 
 class Door(StrEnum):
@@ -25,14 +26,15 @@ class Door(StrEnum):
 class Does(StrEnum):
     """What happens to the name.
 
-    ASKED: what the notice asks, within the party's means. OTHER_VERB: lock for hold and back. The holds are kinds of
-    a hold gone wrong (`world.Act`).
+    ASKED: what the notice asks, within the party's means. OTHER_VERB: lock for hold and back. OTHER_NAME: what was asked,
+    to `mistyped` of the name. The holds are kinds of a hold gone wrong (`world.Act`).
     """
 
     ASKED = "asked"
     CLIENT_HOLD = "client_hold"
     REMOVE_CONTENT = "remove_content"
     OTHER_VERB = "other_verb"
+    OTHER_NAME = "other_name"
     LEAKY_HOLD = "leaky_hold"
     GLUE_HOLD = "glue_hold"
     HOLD_IN_RDAP = "hold_in_rdap"
@@ -53,11 +55,23 @@ class Says(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """What somebody does to the name `after` the party's own act, or as many whole days of `spread` later as the name
+    draws. An undo ends what has not happened by then."""
+
+    act: Act
+    after: timedelta
+    by: str = "registrant"
+    spread: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Behaviour:
     """One way to behave. `actor` None: whoever was asked; otherwise a registry answers for the registrar or
     host that acted, and any other party asked stays silent. `mail` is sent on acceptance where the channel
-    is mail. `undoes` False: says that it lifted what is withdrawn, and keeps it. `then` happens `pace.late` after
-    its own act, by somebody else."""
+    is mail. `undoes` False: says that it lifted what is withdrawn, and keeps it. `deaf`: so many undo notices about a
+    name fall under the table first. `then` happens after its own act. `again`: how it behaves when it is asked anew
+    about a name on which it acted."""
 
     name: str
     door: Door = Door.ACCEPT
@@ -69,12 +83,24 @@ class Behaviour:
     reason: str | None = None
     late: bool = False
     undoes: bool = True
-    then: Act | None = None
+    deaf: int = 0
+    then: tuple[Later, ...] = ()
+    again: str | None = None
 
 
 def _declines(reason: str) -> Behaviour:
     return Behaviour(f"decline:{reason}", does=Does.NOTHING, says=Says.DECLINED, reason=reason)
 
+
+UNASKED = "registry, unasked"
+_TRANSFER = Later(Act.TRANSFER, timedelta(days=3))
+_FREED = Later(Act.RESTORE, timedelta(days=3, hours=8), UNASKED)  # the new registrar asked for it
+_PURGED = REDEMPTION + PENDING_DELETE
+_TO_THE_END = (
+    Later(Act.END_REDEMPTION, REDEMPTION, "registry"),
+    Later(Act.PURGE, _PURGED, "registry"),
+    Later(Act.REREGISTER, _PURGED + timedelta(days=3), "somebody else"),
+)
 
 BEHAVIOURS: Mapping[str, Behaviour] = {
     each.name: each
@@ -93,8 +119,13 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
         Behaviour("rdap_lags", does=Does.HOLD_IN_ZONE),
         Behaviour("keeps_hold", undoes=False),
         Behaviour("keeps_hold_silently", undoes=False, acknowledges=False),
-        Behaviour("transfer_under_hold", does=Does.LEAKY_HOLD, then=Act.TRANSFER),
-        Behaviour("escapes_by_transfer", does=Does.CLIENT_HOLD, says=Says.DONE, actor="registrar", then=Act.TRANSFER),
+        Behaviour("transfer_under_hold", does=Does.LEAKY_HOLD, then=(_TRANSFER,)),
+        Behaviour("freed_by_transfer", does=Does.LEAKY_HOLD, then=(_TRANSFER, _FREED), again="obey"),
+        Behaviour("escapes_by_transfer", does=Does.CLIENT_HOLD, says=Says.DONE, actor="registrar", then=(_TRANSFER,)),
+        Behaviour("frees_quietly", then=(Later(Act.RESTORE, timedelta(days=9), UNASKED, spread=12),), again="obey"),
+        Behaviour("deletes_for_good", then=_TO_THE_END),
+        Behaviour("deaf_once", deaf=1),
+        Behaviour("wrong_name", does=Does.OTHER_NAME),
         Behaviour("silent", acknowledges=False, does=Does.NOTHING, says=Says.NOTHING),
         Behaviour("bounce", door=Door.BOUNCE, acknowledges=False, does=Does.NOTHING, says=Says.NOTHING),
         Behaviour("dsn_bounce", mail="dsn", acknowledges=False, does=Does.NOTHING, says=Says.NOTHING),
@@ -165,6 +196,18 @@ def act_of(how: Behaviour, role: str, measure: Measure) -> Act | None:
         case Does.LEAKY_HOLD | Does.GLUE_HOLD | Does.HOLD_IN_RDAP | Does.HOLD_IN_ZONE:
             return Act(how.does.value) if role == "registry" else None
     return _BY_ROLE[role].get(measure)
+
+
+def wait_of(later: Later, seed: str, a_label: str) -> timedelta:
+    """How long after the party's act it happens to this name."""
+    drawn = int.from_bytes(hashlib.sha256(f"{seed}\0later\0{a_label}".encode()).digest()[:8])
+    return later.after + timedelta(days=drawn % (later.spread + 1))
+
+
+def mistyped(a_label: str) -> str:
+    """The name as a clerk may type it: the last letter of its first label twice."""
+    first, _, rest = a_label.partition(".")
+    return f"{first}{first[-1]}.{rest}"
 
 
 def said_measure(how: Behaviour, act: Act | None, measure: Measure) -> Measure:

@@ -8,7 +8,7 @@ before it: a server that lags reads an older version.
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -25,6 +25,7 @@ SERVER_HOLD = ("serverHold", "serverTransferProhibited", "serverUpdateProhibited
 CLIENT_HOLD = ("clientHold", "clientTransferProhibited")
 CLIENT_LOCK = ("clientTransferProhibited", "clientUpdateProhibited", "clientDeleteProhibited")
 DELETED = ("pendingDelete", "redemptionPeriod")
+REDEMPTION, PENDING_DELETE = timedelta(days=30), timedelta(days=5)  # under generic top-level domains
 SEIZED_NAMESERVERS = ("ns1.seized.example", "ns2.seized.example")
 
 _BASELINES: tuple[tuple[str, ...], ...] = (
@@ -78,7 +79,7 @@ class Act(StrEnum):
 
     LEAKY_HOLD: with no prohibition beside it. GLUE_HOLD: a host record stays in the zone. HOLD_IN_RDAP: the zone still
     delegates. HOLD_IN_ZONE: RDAP does not show it. RESTORE: all is as it was; LIFT: but for what a host does; PUT_BACK: that
-    alone.
+    alone. END_REDEMPTION: a deleted name can no longer be restored.
     """
 
     LOCK = "lock"
@@ -97,6 +98,7 @@ class Act(StrEnum):
     PUT_BACK = "put_back"
     UNDELEGATE = "undelegate"
     TRANSFER = "transfer"
+    END_REDEMPTION = "end_redemption"
     PURGE = "purge"
     REREGISTER = "reregister"
 
@@ -207,6 +209,11 @@ class World:
         """What happened to a name, oldest first, beginning with `created`."""
         return tuple(self._changes.get(_a_label(name), ()))
 
+    def acts(self) -> Iterator[Change]:
+        """What really happened to every name after its first registration, name by name."""
+        for changes in self._changes.values():
+            yield from changes[1:]
+
     def do(self, act: Act, name: str, at: datetime, by: str) -> Registration:
         """Let an act happen; an act that changes nothing leaves no line.
 
@@ -265,6 +272,8 @@ class World:
                 held = "serverHold" in freed or "pendingDelete" in freed
                 registrar = others[self._number(now.handle, "transfer") % len(others)]
                 return {"registrar": registrar, "statuses": freed, "delegated": not held}
+            case Act.END_REDEMPTION:
+                return {"statuses": tuple(status for status in now.statuses if status != DELETED[1])}
             case Act.PURGE:
                 return {"registered": False, "delegated": False}
             case Act.REREGISTER:

@@ -7,8 +7,10 @@ from notifier.domain.events import PhaseSeen, WatchEnded
 from notifier.domain.jobs import JobKind, Timer
 from notifier.domain.lifecycle import Phase, next_look, phase_of, tells
 from notifier.domain.look import Look
+from notifier.domain.outcome import EPOCH_CHANGED
 from notifier.services import binding, slots
 from notifier.services.access import DAEMON
+from notifier.services.alarming import raise_alarm
 from notifier.services.context import Context
 from notifier.services.looking import look
 from notifier.store import cases as case_store
@@ -39,8 +41,11 @@ async def note(ctx: Context, tx: Tx, case: Case, seen: Look, observation_id: str
         return case
     if binding.succeeded(case, seen):
         # What a closed case knows of the next registration is told once.
-        over = case.state is CaseState.CLOSED and case.aftermath == "reregistered"
-        return case if over else await binding.supersede(ctx, tx, case, seen)
+        if case.state is CaseState.CLOSED and case.aftermath == "reregistered":
+            return case
+        why = "another registration now has the name that somebody was asked about"
+        await raise_alarm(tx, EPOCH_CHANGED, why, case, case.reference, seen_at=seen.at)
+        return await binding.supersede(ctx, tx, case, seen)
     if not tells(seen):
         return case
     phase = phase_of(seen)

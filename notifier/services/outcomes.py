@@ -25,6 +25,7 @@ from notifier.store.ids import new_id
 
 _ON_CONTENT = {Measure.CONTENT_REMOVAL}
 _DAILY = timedelta(days=1)
+_WATCHED = PROVEN | {Verdict.PARTIAL}  # what was seen done, whole or in part, may come undone
 
 
 async def observe(ctx: Context, claim_id: str) -> None:
@@ -71,7 +72,7 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str, seen: Look) ->
     baseline = await _baseline(tx.con, case.id, requested, before)
     if baseline is None:
         raise LookupError(f"claim {claim_id} has no baseline: nothing was sent for it")
-    looks = await _looks(tx.con, claim_id)
+    looks = await _looks(tx.con, case.id, claim_id)
     claim = Claim(Measure(row["measure"]), row["actor"], row["claimed_at"], row["effective_at"])
     windows = program.windows
     found = judge(
@@ -111,6 +112,8 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str, seen: Look) ->
     standing = await _standing(tx.con, case.id)
     final = _is_final(found, row["deadline"], tx.now)
     next_look = _next_look(program, found.verdict, final, row["claimed_at"], row["deadline"], tx.now, claim_id)
+    if found.verdict is Verdict.RELAPSED and seen.registration.answer == "inconclusive":
+        next_look = tx.now + _DAILY  # how it came undone is still to be seen, as under another registrar
     if case.state is CaseState.CLOSED:  # the watch is over, and a look that somebody asked for does not begin it anew
         next_look = None
     over = case.undo != "none" or case.phase == PURGED or case.aftermath == "reregistered"
@@ -146,7 +149,7 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str, seen: Look) ->
             await ladder.escalate(ctx, tx, case, str(row["notice_id"]), "not_done")
     elif next_look:  # nothing new was seen, so nothing is said; only the next look is planned
         await tx.add_timer(case.id, Timer(JobKind.OBSERVE, claim_id, next_look))
-    elif case.state is CaseState.RESOLVED and found.verdict in PROVEN:
+    elif case.state is CaseState.RESOLVED and found.verdict in _WATCHED:
         await tx.save(case.apply(WatchEnded(), tx.now))
 
 
@@ -185,7 +188,7 @@ def _next_look(
     claim_id: str,
 ) -> datetime | None:
     """The next planned look: dense after a claim, spread over the watch once it is proven, daily while it is unknown."""
-    if final and verdict not in PROVEN:
+    if final and verdict not in _WATCHED:
         return None
     watch = spread(program.windows.watch, claim_id) if final else program.windows.watch
     planned = [claimed_at + offset for offset in watch]
@@ -210,8 +213,10 @@ async def _baseline(con: Connection, case_id: str, requested: Measure, before: d
     return Look.from_json(stored) if stored else None
 
 
-async def _looks(con: Connection, claim_id: str) -> list[Look]:
-    rows = await con.fetch("select look from observation where claim_id = $1 order by at", claim_id)
+async def _looks(con: Connection, case_id: str, claim_id: str) -> list[Look]:
+    rows = await con.fetch(
+        "select look from observation where case_id = $1 and claim_id = $2 order by at", case_id, claim_id
+    )
     return [Look.from_json(row["look"]) for row in rows]
 
 

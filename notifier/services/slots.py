@@ -63,8 +63,15 @@ async def turn(ctx: Context, case: Case, ref: str, kind: JobKind, *, routine: bo
 
 
 async def ask(tx: Tx, case_id: str) -> int:
-    """Look for every claim of a case now, ahead of all lines: somebody waits for it. How many there are."""
-    claims = await tx.con.fetch("select id from claim where case_id = $1", case_id)
+    """Look for every claim of a case now, ahead of all lines: somebody waits for it. How many there are.
+
+    What came undone and was asked for anew is over: what is there now is the answer to that.
+    """
+    claims = await tx.con.fetch(
+        "select c.id from claim c join notice n on n.id = c.notice_id "
+        "where c.case_id = $1 and not (c.verdict = 'relapsed' and n.state = 'superseded')",
+        case_id,
+    )
     for row in claims:
         await store.give(tx.con, str(row["id"]), tx.now, asked=True)
     await tx.enqueue(*(Job(JobKind.OBSERVE, str(row["id"]), URGENT) for row in claims))

@@ -278,3 +278,71 @@ async def test_jitter_spreads_names_over_half_to_one_and_a_half(start: Any, ways
     earliest = min(due)
     assert clock.at + timedelta(minutes=30) <= earliest <= clock.at + timedelta(minutes=90)
     assert len(due) > 1
+
+
+def acts(sandbox: Any, name: str = "rx-pills.com") -> list[tuple[str, str]]:
+    return [(change.act, change.by) for change in sandbox.world.acts() if change.after.a_label == name]
+
+
+async def test_a_hold_is_freed_quietly_and_taken_seriously_when_asked_anew(start: Any, ways: Any, clock: Any) -> None:
+    sandbox = await start(behaviours={"rx-pills.com": "frees_quietly"})
+    await ways.send(sandbox, "webhook", "rx-pills.com", "hold", "n-1")
+    await sandbox.run_due(clock.forward(hours=4))
+    assert not sandbox.world.find("rx-pills.com").delegated
+    assert timedelta(days=9) <= sandbox.next_due() - clock.at <= timedelta(days=21)
+    await sandbox.run_due(clock.forward(days=21))
+    assert sandbox.world.find("rx-pills.com").delegated
+    await ways.send(sandbox, "webhook", "rx-pills.com", "hold", "n-2")
+    await sandbox.run_due(clock.forward(hours=4))
+    await sandbox.run_due(clock.forward(days=100))
+    assert not sandbox.world.find("rx-pills.com").delegated
+    assert acts(sandbox) == [("hold", "registry"), ("restore", "registry, unasked"), ("hold", "registry")]
+
+
+async def test_a_deleted_name_goes_all_the_way_to_somebody_else(start: Any, ways: Any, clock: Any) -> None:
+    sandbox = await start(behaviours={"rx-pills.com": "deletes_for_good"})
+    before = sandbox.world.find("rx-pills.com")
+    await ways.send(sandbox, "webhook", "rx-pills.com", "delete", "n-1")
+    await sandbox.run_due(clock.forward(hours=4))
+    await sandbox.run_due(clock.forward(days=30))
+    found = sandbox.world.find("rx-pills.com")
+    assert {"pendingDelete", "redemptionPeriod"} & set(found.statuses) == {"pendingDelete"}
+    await sandbox.run_due(clock.forward(days=5))
+    assert sandbox.world.find("rx-pills.com") is None
+    await sandbox.run_due(clock.forward(days=3))
+    after = sandbox.world.find("rx-pills.com")
+    assert (after.registered_at, after.delegated) == (clock.at, True)
+    assert after.handle != before.handle
+
+
+async def test_what_is_taken_back_is_not_deleted_any_further(start: Any, ways: Any, clock: Any) -> None:
+    sandbox = await start(behaviours={"rx-pills.com": "deletes_for_good"})
+    await ways.send(sandbox, "webhook", "rx-pills.com", "delete", "n-1")
+    await sandbox.run_due(clock.forward(hours=4))
+    await ways.send(sandbox, "webhook", "rx-pills.com", "restore", "n-2")
+    await sandbox.run_due(clock.forward(hours=4))
+    await sandbox.run_due(clock.forward(days=50))
+    assert acts(sandbox) == [("delete", "registry"), ("restore", "registry")]
+
+
+async def test_one_undo_falls_under_the_table_and_the_next_is_done(
+    start: Any, ways: Any, clock: Any, receiver: Any
+) -> None:
+    sandbox = await start(behaviours={"rx-pills.com": "deaf_once"})
+    await ways.send(sandbox, "webhook", "rx-pills.com", "hold", "n-1")
+    await sandbox.run_due(clock.forward(hours=4))
+    said = len(receiver.answers)
+    await ways.send(sandbox, "webhook", "rx-pills.com", "restore", "n-2")
+    assert await sandbox.run_due(clock.forward(days=9)) == 0
+    assert (sandbox.world.find("rx-pills.com").delegated, len(receiver.answers)) == (False, said)
+    await ways.send(sandbox, "webhook", "rx-pills.com", "restore", "n-3")
+    await sandbox.run_due(clock.forward(hours=4))
+    assert sandbox.world.find("rx-pills.com").delegated
+
+
+async def test_a_clerk_holds_a_name_that_nobody_asked_for(start: Any, ways: Any, clock: Any, receiver: Any) -> None:
+    sandbox = await start(names=("rx-pills.com", "rx-pillss.com"), behaviours={"rx-pills.com": "wrong_name"})
+    await ways.send(sandbox, "webhook", "rx-pills.com", "hold", "n-1")
+    await sandbox.run_due(clock.forward(hours=4))
+    assert (acts(sandbox), acts(sandbox, "rx-pillss.com")) == ([], [("hold", "registry")])
+    assert receiver.answers[-1]["kind"] == "action_taken"

@@ -123,3 +123,12 @@ async def test_a_sandbox_that_stands_alone_looks_at_the_clock_itself(ways: Any, 
         assert not held.delegated
     finally:
         await sandbox.stop()
+
+
+async def test_what_really_happened_is_told_to_a_driver(start: Any, http: aiohttp.ClientSession, clock: Any) -> None:
+    sandbox = await start()
+    code, _ = await post(http, sandbox, "act", {"domain": "films.org", "act": "hold"})
+    assert code == 200
+    assert await get(http, sandbox, "acts") == [
+        {"at": clock.at.isoformat(), "domain": "films.org", "act": "hold", "by": "registry"}
+    ]

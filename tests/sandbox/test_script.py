@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from notifier.domain.epp import Measure
 from notifier.errors import Invalid
 from notifier.sandbox.config import Party, SandboxConfig, loopback
-from notifier.sandbox.script import BEHAVIOURS, act_of, behaviour, draw
+from notifier.sandbox.script import BEHAVIOURS, act_of, behaviour, draw, mistyped, wait_of
 from notifier.sandbox.world import Act
 
 PARTY = Party("p", "r", "smtp", address="p@registry.example")
@@ -35,6 +35,11 @@ def test_every_behaviour_of_the_brief_is_there() -> None:
         "keeps_hold_silently",
         "transfer_under_hold",
         "escapes_by_transfer",
+        "freed_by_transfer",
+        "frees_quietly",
+        "deletes_for_good",
+        "deaf_once",
+        "wrong_name",
         "silent",
         "bounce",
         "dsn_bounce",
@@ -90,6 +95,18 @@ def test_a_draw_never_falls_off_the_weights(seed: str, name: str) -> None:
 )
 def test_which_act_follows(name: str, role: str, measure: str, act: Act | None) -> None:
     assert act_of(behaviour(name), role, Measure(measure)) is act
+
+
+def test_later_acts_are_spread_over_whole_days_by_name() -> None:
+    [later] = behaviour("frees_quietly").then
+    waits = Counter(wait_of(later, "s", f"n{number}.com").days for number in range(1300))
+    assert set(waits) == set(range(9, 22))
+    assert wait_of(later, "s", "a.com") == wait_of(later, "s", "a.com")
+
+
+def test_a_clerk_types_the_last_letter_twice() -> None:
+    assert mistyped("rx-pills.com") == "rx-pillss.com"
+    assert mistyped("books.co.uk") == "bookss.co.uk"
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ async def test_a_deleted_name_is_followed_till_somebody_has_it_anew(stage: Stage
     await stage.pass_time(days=2)
     case = await stage.case(case_id)
     assert (case["state"], case["aftermath"], case["outcome"]) == ("closed", "reregistered", "registry_delete")
+    assert (await stage.alarms()).count("epoch_changed") == 1
     assert (await stage.notice(case_id))["state"] == "superseded"
     await stage.pass_time(days=30)
     assert len(stage.received(MAIL)) == 1, "nothing of it leaves about a stranger's name"
@@ -64,6 +65,7 @@ async def test_a_held_name_that_is_registered_anew_ends_the_case(stage: Stage) -
     await stage.pass_time(days=2)
     case = await stage.case(case_id)
     assert (case["state"], case["aftermath"]) == ("superseded", "reregistered")
+    assert (await stage.alarms()).count("epoch_changed") == 1, "told once, whichever look finds it"
 
 
 async def test_a_name_that_ran_out_is_nobodys_credit(stage: Stage) -> None:

@@ -194,6 +194,32 @@ async def test_a_hold_that_is_lifted_is_a_relapse(stage: Stage) -> None:
     assert case["outcome"] == "registry_hold", "what was seen first is not rewritten"
 
 
+async def test_a_hold_in_part_is_watched_as_a_whole_one(stage: Stage) -> None:
+    """Glue was left, and later the hold is lifted altogether: it was done in part, and is undone."""
+    case_id = await claimed(stage, "glue_hold")
+    await stage.pass_time(days=2)
+    assert ((await stage.claim(case_id))["verdict"], await stage.state(case_id)) == ("partial", "resolved")
+    stage.r.sandbox.world.do(Act.RESTORE, MAIL, await stage.r.clock.now(), "registry")
+    await stage.pass_time(days=1)
+    case = await stage.case(case_id)
+    assert (case["state"], case["review_reason"], case["aftermath"]) == ("in_review", "relapse", "relapsed")
+
+
+async def test_what_half_a_look_could_not_tell_of_a_relapse_is_looked_at_again(stage: Stage) -> None:
+    """The zone says that the name is back, and RDAP is silent: under which registrar it came back is still to be seen."""
+    case_id = await claimed(stage, "obey")
+    await stage.pass_time(days=1)
+    now = await stage.r.clock.now()
+    for act in (Act.RESTORE, Act.TRANSFER):
+        stage.r.sandbox.world.do(act, MAIL, now, "registry")
+    stage.r.sandbox.rdap.faults[MAIL] = RdapFault.BROKEN
+    await stage.pass_time(days=2)
+    assert ((await stage.case(case_id))["aftermath"], await stage.alarms()) == ("relapsed", [])
+    stage.r.sandbox.rdap.faults.clear()
+    await stage.pass_time(days=1)
+    assert await stage.alarms() == ["registrar_changed"]
+
+
 async def test_another_registration_ends_the_claim(stage: Stage) -> None:
     case_id = await claimed(stage, "lie")
     stage.r.sandbox.world.do(Act.REREGISTER, MAIL, await stage.r.clock.now(), "registrant")
