@@ -34,7 +34,7 @@ def list_events(
         table = bare_table("event", "state", "from", "until", "on duty", "cases")
         for one in found:
             e = one.event
-            duty = "not shown" if one.on_duty is None else ", ".join(one.on_duty) or "every reviewer"
+            duty = "not shown" if one.on_duty is None else ", ".join(one.on_duty) or "nobody alone"
             cases = ", ".join(f"{state} {n}" for state, n in sorted(one.cases.items()))
             table.add_row(
                 e.id, one.state, f"{e.starts:%Y-%m-%d %H:%M}", f"{e.ends:%Y-%m-%d %H:%M}", escape(duty), escape(cases)

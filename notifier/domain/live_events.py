@@ -32,7 +32,7 @@ class LiveEvent:
     back `margin` later.
 
     `organisations` may report about it; `feed` is the official feed that streams are held against. `on_duty`: who may
-    approve alone while it runs; empty: no rota was given, so every reviewer of the program may.
+    approve alone while it runs; empty: nobody may.
     """
 
     id: str
@@ -57,7 +57,7 @@ class LiveEvent:
 
     def is_on_duty(self, person: str) -> bool:
         """Whether this person may approve alone, with a second look afterwards."""
-        return not self.on_duty or person in self.on_duty
+        return person in self.on_duty
 
 
 def parse_events(data: Mapping[str, Any]) -> tuple[tuple[LiveEvent, ...], list[Fault]]:

@@ -94,12 +94,12 @@ def test_faults_of_the_file() -> None:
     assert {fault[0] for fault in parse_events({"program": "p", "events": "all"})[1]} == {"events"}
 
 
-def test_who_is_on_duty_may_approve_alone_and_without_a_rota_everybody_may() -> None:
+def test_who_is_on_duty_may_approve_alone_and_without_a_rota_nobody_may() -> None:
     (event,), faults = parsed({**ROW, "on_duty": ["Rita Reviewer"]})
     assert faults == []
     assert (event.is_on_duty("Rita Reviewer"), event.is_on_duty("Rolf Reviewer")) == (True, False)
-    (open_to_all,), _ = parsed(ROW)
-    assert open_to_all.is_on_duty("Rolf Reviewer")
+    (no_rota,), _ = parsed(ROW)
+    assert not no_rota.is_on_duty("Rita Reviewer")
 
 
 @pytest.mark.parametrize("rota", [[], ["Rita", "Rita"], "Rita", [""], [7]])

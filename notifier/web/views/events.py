@@ -24,7 +24,7 @@ class EventOut(View):
     release_by: datetime = Field(description="Then names must be back.")
     organisations: list[str] = Field(description="Who may report about it.")
     on_duty: list[str] | None = Field(
-        description="Who may approve alone; empty: no rota, so every reviewer may. Shown to staff of the program's owner."
+        description="Who may approve alone; empty: nobody. Shown to staff of the program's owner."
     )
     cases: dict[str, int] = Field(description="Your cases about it, by state.")
 
