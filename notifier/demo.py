@@ -8,7 +8,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +206,10 @@ async def _give_up(submitter: Api, stage: Rehearsal) -> None:
         await submitter.post(f"/cases/{row['id']}/withdraw", {"reason": "the missing evidence cannot be had"})
 
 
+_HURRY = timedelta(days=2)  # afterwards only days are waited for,
+_GRAIN = timedelta(hours=6)  # and what falls due within one of these is done together
+
+
 async def _let_time_pass(stage: Rehearsal, clerk: Clerk, reports: int, tell: Tell) -> None:
     """Jump from one planned moment to the next; what is to be filed by hand is filed at once."""
     while True:
@@ -213,7 +217,8 @@ async def _let_time_pass(stage: Rehearsal, clerk: Clerk, reports: int, tell: Tel
             await stage.quiet()
         settled, left = await _settled(stage)
         tell("settled", settled, reports)
-        if not left or await stage.advance() is None:
+        hurried = await stage.clock.now() < stage.plan.start + _HURRY
+        if not left or await stage.advance(grain=timedelta(0) if hurried else _GRAIN) is None:
             return
 
 

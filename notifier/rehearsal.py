@@ -115,13 +115,13 @@ class Rehearsal:
                 if not (fired or stepped or await queue.runnable(db.pool)):
                     return
 
-    async def advance(self) -> datetime | None:
-        """Jump to the next due timer or scripted step, never past it; None when nothing is planned."""
+    async def advance(self, *, grain: timedelta = timedelta(0)) -> datetime | None:
+        """Jump to the next due timer or scripted step, never past it but by a `grain`; None when nothing is planned."""
         await self.quiet()
         planned = [await ticker.next_due(self.house.ctx.db), self.sandbox.next_due()]
         due = min((at for at in planned if at is not None), default=None)
         if due is not None:
-            await self.clock.advance(due)
+            await self.clock.advance(due + grain)
             await self.quiet()
         return due
 

@@ -10,7 +10,7 @@ create index notice_held on notice (hold_until) where hold_until is not null;
 alter table task add column approval uuid references approval;
 create unique index task_second_look on task (approval) where approval is not null;
 drop index task_once;
-create unique index task_once on task (kind, case_id, coalesce(notice_id, case_id))
+create unique index task_once on task (kind, case_id, coalesce(inbound_id, notice_id, case_id))
   where resolved_at is null and case_id is not null and approval is null;
 
 -- The newest look at a target that may be asked about at any moment: one row for a case, written over and over.

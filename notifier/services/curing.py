@@ -56,6 +56,7 @@ async def look_for_cure(ctx: Context, case_id: str) -> None:
         if case is None:
             return
         wanted = _may_come_back(ctx, case, await ctx.db.clock.now()) or await _waits(con, case)
+        unseen = case.embargo or await _down(con, case)
         sample = await pages.reported(con, case)
     if case.merged_into is not None:
         async with ctx.db.transaction(DAEMON) as tx:
@@ -63,9 +64,9 @@ async def look_for_cure(ctx: Context, case_id: str) -> None:
         return
     if not wanted:
         return
-    if not case.embargo and not await slots.turn(ctx, case, case_id, JobKind.CURE, routine=True):
+    if not unseen and not await slots.turn(ctx, case, case_id, JobKind.CURE, routine=True):
         return
-    seen = None if case.embargo else await look(ctx, case.target, sample, charged=True)
+    seen = None if unseen else await look(ctx, case.target, sample, charged=True)
     async with ctx.db.transaction(DAEMON) as tx:
         locked = await case_store.lock(tx.con, case_id)
         if locked is not None:
@@ -207,6 +208,17 @@ async def _waits(con: Connection, case: Case) -> bool:
     if case.state in _DONE:
         asked = [n for n in asked if not await notice_store.is_removed(con, n.id)]
     return bool(asked)
+
+
+async def _down(con: Connection, case: Case) -> bool:
+    """Whether an act is seen to keep the name out of the zone: nobody can see its pages, and its claim is looked at anyway."""
+    down: bool = await con.fetchval(
+        "select exists (select from claim where case_id = $1 and measure = any($2) and verdict = any($3))",
+        case.id,
+        [str(Measure.HOLD), str(Measure.DELETE)],
+        [str(verdict) for verdict in PROVEN],
+    )
+    return down
 
 
 async def _told_last(con: Connection, case: Case) -> str | None:

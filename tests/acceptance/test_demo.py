@@ -27,9 +27,12 @@ app()
 """
 
 
+pytestmark = pytest.mark.timeout(900)  # the first waits for it
+
+
 @pytest.fixture(scope="module")
 def summary() -> dict[str, Any]:
-    run = subprocess.run([sys.executable, "-c", _GUARDED], capture_output=True, text=True, timeout=300)
+    run = subprocess.run([sys.executable, "-c", _GUARDED], capture_output=True, text=True, timeout=900)
     assert run.returncode == 0, run.stderr[-3000:]
     found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
     return found

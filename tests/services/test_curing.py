@@ -31,9 +31,9 @@ async def act(stage: Stage, what: Act, by: str = "registrant") -> None:
 
 
 async def told_back(stage: Stage, case_id: str) -> list[tuple[str, str]]:
-    """Whom it was taken back from, and how; what nobody answered is said twice."""
+    """Whom it was taken back from, and how, by party; what nobody answered is said twice."""
     undone = [n for n in await stage.notices(case_id) if n["purpose"] in ("withdrawal", "restore")]
-    return list(dict.fromkeys((n["party"], n["purpose"]) for n in undone))
+    return sorted({(n["party"], n["purpose"]) for n in undone})
 
 
 def text_of(stage: Stage, role: str) -> str:

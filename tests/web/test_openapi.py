@@ -73,7 +73,7 @@ def told(event: Any) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # some thousand questions
+@pytest.mark.timeout(1500)  # some thousand questions
 async def test_the_server_keeps_its_document(callers: Callers) -> None:
     cases, failures = await asyncio.to_thread(fuzz, callers.stage.r.url, config(callers.tokens))
     assert not failures, "\n".join(failures)
