@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from aiohttp import web_app
 from hypothesis import settings
 
 from notifier.store.embedded import EmbeddedPostgres
@@ -62,6 +63,8 @@ async def database_url(server_dsn: str, template: str) -> AsyncIterator[str]:
     """DSN of a new, migrated database; it belongs to this test alone."""
     async with _database(server_dsn, f"template {template} strategy file_copy") as dsn:
         yield dsn
+    # aiohttp keeps its last thousand handlers, and with each the whole house behind it: some megabytes for every test.
+    web_app._cached_build_middleware.cache_clear()
 
 
 @contextlib.asynccontextmanager
