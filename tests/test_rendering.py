@@ -329,7 +329,7 @@ def test_the_digest_covers_every_field(name: str) -> None:
             other = value + "x"
         case bytes():
             other = value + b" "
-        case datetime():
+        case datetime() | None:
             other = datetime(2020, 1, 1, tzinfo=UTC)
         case _:
             other = (*value, *value)

@@ -206,8 +206,8 @@ PIECES = [
 def test_a_hostile_line_takes_linear_time(piece: str) -> None:
     def seconds(size: int) -> float:
         line = piece * (size // len(piece))
-        began = time.perf_counter()
+        began = time.process_time()
         list(mentions([line, "x " + line], SUFFIXES))
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     assert seconds(MAX_LINE - 8) < 3  # the worst takes a sixth of this on a busy machine

@@ -322,7 +322,7 @@ async def test_what_is_taken_back_is_not_deleted_any_further(start: Any, ways: A
     await ways.send(sandbox, "webhook", "rx-pills.com", "restore", "n-2")
     await sandbox.run_due(clock.forward(hours=4))
     await sandbox.run_due(clock.forward(days=50))
-    assert acts(sandbox) == [("delete", "registry"), ("restore", "registry")]
+    assert acts(sandbox) == [("delete", "registry"), ("lift", "registry")]
 
 
 async def test_one_undo_falls_under_the_table_and_the_next_is_done(
