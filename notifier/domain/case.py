@@ -819,7 +819,7 @@ class Case:
         """What was asked for because of an event ends with it, in whatever state the case is; an open one ends too."""
         fact = Fact("case.event_over", {"event": event.event, "told": event.told, "ground": "event_over"})
         timers = tuple(Timer(JobKind.SEE_RELEASE, self.id, at) for at in event.looks)
-        undo = "requested" if event.told and self.undo in ("none", "refused") else self.undo
+        undo = self._undo_after(asked=event.told)
         review_by = None if event.last else self.review_by
         if self.state not in OPEN or not event.last:
             return self._stay(fact, timers=timers, undo=undo, review_by=review_by)
@@ -854,7 +854,7 @@ class Case:
             "aftermath": aftermath,
             "outcome": self.outcome or outcome,
             "outcome_actor": self.outcome_actor or "notifier",
-            "undo": "requested" if told and self.undo in ("none", "refused") else self.undo,
+            "undo": self._undo_after(asked=told),
             "review_by": None,
         }
         timers = tuple(Timer(JobKind.LOOK_BACK, self.id, at) for at in looks)
@@ -865,7 +865,7 @@ class Case:
     def _cured_later(self, event: CuredLater, now: datetime) -> Step:
         """An open case ends by it, but for one whose host did what it was asked: that is what it is watched for."""
         detail = {"observation": event.observation_id, "told": list(event.told), "enforced": event.enforced}
-        undo = "requested" if event.to_undo and self.undo in ("none", "refused") else self.undo
+        undo = self._undo_after(asked=event.to_undo)
         if event.removed:
             self._must_be(S.RESOLVED)
             aftermath = "lifted_cured" if event.enforced else self.aftermath
@@ -882,6 +882,10 @@ class Case:
         if self.state is S.CLOSED:
             return self._stay(fact, **changes)
         return self._to(S.WITHDRAWN, now, fact, stop=True, closed_at=now, **changes)
+
+    def _undo_after(self, *, asked: bool) -> str:
+        """How far the undo is once somebody is `asked` for it: what is asked for, claimed or seen already stays so."""
+        return "requested" if asked and self.undo in ("none", "refused") else self.undo
 
     def _nobody_appeals(self) -> None:
         if self.appeal_open:
