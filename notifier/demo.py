@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 
 from notifier import bootstrap, resources
-from notifier.domain.case import CaseState
+from notifier.domain.case_state import CaseState
 from notifier.domain.epp import Measure
 from notifier.errors import Invalid
 from notifier.rehearsal import Cast, Plan, Rehearsal

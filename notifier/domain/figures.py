@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from notifier.domain.case import CaseState
+from notifier.domain.case_state import CaseState
 from notifier.domain.definitions import FEW, HOP_DAYS, SHARES, STAGES, TIMES
 from notifier.domain.history import ClaimSeen, History
 from notifier.domain.measures import wilson

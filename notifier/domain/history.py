@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from notifier.domain.case import ENDED, CaseState
+from notifier.domain.case_state import ENDED, CaseState
 from notifier.domain.epoch import Epoch
 from notifier.domain.notice import ASKING, UNDO
 from notifier.domain.outcome import Verdict

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from notifier.domain import blast
 from notifier.domain.blast import Complaint, Measured, Reading, Surveyed
-from notifier.domain.case import BEFORE_SENDING, Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import BEFORE_SENDING, CaseState
 from notifier.domain.events import Assessed
 from notifier.domain.evidence import Capture
 from notifier.domain.jobs import JobKind, Timer

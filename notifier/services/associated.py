@@ -6,7 +6,8 @@ from typing import Any
 
 from notifier.catalog import Agreement
 from notifier.domain import hopping
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.hostile import one_line
 from notifier.domain.rule import Recipient
 from notifier.store import hops as store

@@ -12,7 +12,8 @@ from typing import Any, cast
 import structlog
 
 from notifier.adapter import Attachment, AttendedAdapter, FormField, RefusedForGood, RenderedNotice
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.events import UndoNeedless
 from notifier.domain.hostile import one_line
 from notifier.domain.jobs import Job, JobKind, Timer

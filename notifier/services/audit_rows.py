@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from notifier.domain.audit import read_body
-from notifier.domain.case import CaseState
+from notifier.domain.case_state import CaseState
 from notifier.rendering import content_digest
 from notifier.services.drafting import thaw
 from notifier.store import audit_scan as scan

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import takewhile
 
-from notifier.domain.case import PURGED, Case
+from notifier.domain.case import Case
 from notifier.domain.epoch import Epoch
 from notifier.domain.epp import Measure
 from notifier.domain.events import EpochChanged, TargetObserved, UndoAsked
 from notifier.domain.jobs import Job, JobKind, Timer
+from notifier.domain.lifecycle import Phase
 from notifier.domain.notice import ASKING, LIVE, TOLD, UNDO, Notice, NoticeState, Purpose
 from notifier.domain.outcome import PROVEN, Look
 from notifier.services import drafting, recalling, watching
@@ -59,12 +60,16 @@ async def note_look(ctx: Context, tx: Tx, case: Case, seen: Look, purpose: str) 
 
 def succeeded(case: Case, seen: Look) -> bool:
     """Whether the look shows another registration than the one that the case is bound to."""
-    if case.phase == PURGED and seen.registration.answer == "found" and None in (case.epoch, seen.registration.epoch):
+    if (
+        case.phase == Phase.PURGED
+        and seen.registration.answer == "found"
+        and None in (case.epoch, seen.registration.epoch)
+    ):
         return True  # nobody names either of them, and in between there was none
     if case.epoch is None or seen.registration.epoch is None:
         return False
     before = Look.from_json(case.registration) if case.registration else None
-    purged = case.phase == PURGED or (before is not None and before.purged)
+    purged = case.phase == Phase.PURGED or (before is not None and before.purged)
     return Epoch.read(case.epoch).succeeded_by(Epoch.read(seen.registration.epoch), purged=purged)
 
 

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from notifier.domain import cloaking
-from notifier.domain.case import BEFORE_SENDING, Case
+from notifier.domain.case import Case
+from notifier.domain.case_state import BEFORE_SENDING
 from notifier.domain.cloaking import FIRST, Seen
 from notifier.domain.hopping import Sign
 from notifier.domain.look import Look

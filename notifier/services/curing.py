@@ -7,7 +7,8 @@ watch is a person's: asking anew is asking for more.
 
 from datetime import datetime
 
-from notifier.domain.case import OPEN, Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import OPEN, CaseState
 from notifier.domain.cure import next_look
 from notifier.domain.epp import Measure
 from notifier.domain.events import CameBack, CuredLater

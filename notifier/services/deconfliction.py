@@ -19,7 +19,8 @@ from hashlib import sha256
 from typing import Any
 
 from notifier.domain.audit import Entry
-from notifier.domain.case import OPEN, Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import OPEN, CaseState
 from notifier.domain.deconfliction import Pattern, catches, read_pattern
 from notifier.domain.jobs import Job, JobKind, Timer
 from notifier.domain.notice import LIVE, NoticeState

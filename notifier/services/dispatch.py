@@ -11,7 +11,8 @@ from dataclasses import replace
 import structlog
 
 from notifier.domain.blast import Surveyed
-from notifier.domain.case import BEFORE_SENDING, Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import BEFORE_SENDING, CaseState
 from notifier.domain.cure import Reported
 from notifier.domain.events import ApprovalVoided, Cured, Dispatched, WentStale
 from notifier.domain.jobs import JobKind, Timer

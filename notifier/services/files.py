@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from notifier.domain.case import ENDED, OPEN
+from notifier.domain.case_state import ENDED, OPEN
 from notifier.domain.evidence import Evidence
 from notifier.domain.jobs import JobKind, Timer
 from notifier.domain.manifest import Manifest

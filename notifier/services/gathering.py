@@ -9,7 +9,8 @@ from uuid import UUID, uuid5
 from notifier.catalog import Agreement
 from notifier.domain import evidence as ev
 from notifier.domain import grounds
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.epp import Measure
 from notifier.domain.evidence import Evidence
 from notifier.domain.live_events import Hold

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from notifier.domain.appeal import LIFTS, Appeal, Cause, Clocks, Decided, Outcome, Step, Taken
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.events import AppealClosed, AppealOpened
 from notifier.domain.jobs import Job, JobKind, Timer
 from notifier.domain.notice import TOLD, UNDO, NoticeState

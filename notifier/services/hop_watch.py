@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from notifier.domain import hopping
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.jobs import Job, JobKind, Timer
 from notifier.domain.look import Look
 from notifier.domain.names import Name, parse

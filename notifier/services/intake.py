@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import structlog
 
-from notifier.domain.case import OPEN, Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import OPEN, CaseState
 from notifier.domain.events import ApprovalVoided, ReportJoined
 from notifier.domain.evidence import Evidence
 from notifier.domain.evidence import content as evidence_content

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from notifier.domain.case import BEFORE_SENDING, OPEN, Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import BEFORE_SENDING, OPEN, CaseState
 from notifier.domain.events import MergedInto, ReportsArrived, ReportsLeft, SendingStopped
 from notifier.domain.jobs import Job, JobKind
 from notifier.domain.names import parse

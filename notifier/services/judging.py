@@ -1,6 +1,7 @@
 """What an evaluation does to a case: where it stands, which rules it was judged under, and who must look twice."""
 
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.events import ApprovalVoided, Evaluated
 from notifier.domain.jobs import JobKind, Timer
 from notifier.domain.ladder import askable

@@ -7,7 +7,8 @@ for more has its clock stopped, and ours runs.
 from collections.abc import Sequence
 from datetime import datetime
 
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.events import Escalated
 from notifier.domain.jobs import Job, JobKind, Timer
 from notifier.domain.notice import ASKING, LIVE, TOLD, Notice, NoticeState, Purpose

@@ -7,7 +7,8 @@ names are twenty-five cases and one letter. A later copy (the answer was assesse
 from collections.abc import Sequence
 from typing import Any
 
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.events import EvidenceAdded
 from notifier.domain.evidence import Evidence, LetterCited, WarningLetter
 from notifier.domain.jobs import Job, JobKind

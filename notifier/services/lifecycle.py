@@ -2,7 +2,8 @@
 next. A delete is the weakest of all measures, and a hold does not keep a name from expiring.
 """
 
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.events import PhaseSeen, WatchEnded
 from notifier.domain.jobs import JobKind, Timer
 from notifier.domain.lifecycle import Phase, next_look, phase_of, tells

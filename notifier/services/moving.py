@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.events import ApprovalVoided, SendingStopped
 from notifier.domain.jobs import Job, JobKind
 from notifier.domain.notice import ASKING, Notice, NoticeState, Purpose

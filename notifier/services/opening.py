@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from notifier.domain import ladder
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.safety import Assessment
 from notifier.services import deconfliction, recipients
 from notifier.services.context import Context

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from notifier.domain.case import PURGED, Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.epp import Measure
 from notifier.domain.events import ClockEnded, Judged, WatchEnded
 from notifier.domain.jobs import JobKind, Timer
-from notifier.domain.lifecycle import drops_on
+from notifier.domain.lifecycle import Phase, drops_on
 from notifier.domain.look_pace import spread
 from notifier.domain.notice import TOLD
 from notifier.domain.outcome import PROVEN, Claim, Judgement, Look, Verdict, judge, summarise
@@ -116,7 +117,7 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str, seen: Look) ->
         next_look = tx.now + _DAILY  # how it came undone is still to be seen, as under another registrar
     if case.state is CaseState.CLOSED:  # the watch is over, and a look that somebody asked for does not begin it anew
         next_look = None
-    over = case.undo != "none" or case.phase == PURGED or case.aftermath == "reregistered"
+    over = case.undo != "none" or case.phase == Phase.PURGED or case.aftermath == "reregistered"
     stands = not over and holds.held(standing)
     hold = holds.begun(program, row["approved_by"], tx.now) if stands else None
     news = found.verdict != row["verdict"] or (hold is None) != (case.review_by is None)

@@ -11,7 +11,8 @@ import structlog
 
 from notifier.adapter import Deferred, Receipt, RegistryAdapter, Response
 from notifier.domain.answer import Answer, check
-from notifier.domain.case import OPEN, Case
+from notifier.domain.case import Case
+from notifier.domain.case_state import OPEN
 from notifier.domain.epp import Measure
 from notifier.domain.hostile import one_line
 from notifier.domain.jobs import JobKind, Timer

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from notifier.domain.case import OPEN
+from notifier.domain.case_state import OPEN
 from notifier.domain.names import parse
 from notifier.errors import Invalid, NotFound, Refused
 from notifier.services import access

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from notifier.domain.blast import Surveyed
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.events import SendingStopped
 from notifier.domain.jobs import JobKind, Timer
 from notifier.domain.notice import UNDO, Notice, NoticeState, Purpose

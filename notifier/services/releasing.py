@@ -8,7 +8,8 @@ earlier end releases earlier, since asking for less waits for nobody.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.epp import Measure
 from notifier.domain.events import EventOver, Released, WentStale
 from notifier.domain.jobs import Job, JobKind, Timer

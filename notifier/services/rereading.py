@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from notifier.catalog import Catalog
-from notifier.domain.case import OPEN
+from notifier.domain.case_state import OPEN
 from notifier.domain.names import NAMES_VERSION, Name, parse
 from notifier.domain.safety import Target
 from notifier.errors import Refused

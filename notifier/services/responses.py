@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import structlog
 
 from notifier.domain.answer import Answer, check
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.events import Answered, NoticeUndeliverable
 from notifier.domain.names import parse
 from notifier.domain.notice import TOLD, TRANSITIONS, UNDO, Notice, NoticeState, Purpose

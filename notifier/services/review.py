@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from notifier.domain.case import BEFORE_SENDING, Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import BEFORE_SENDING, CaseState
 from notifier.domain.events import (
     ApprovalVoided,
     Approved,

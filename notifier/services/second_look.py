@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from notifier.domain.case import OPEN, Case
+from notifier.domain.case import Case
+from notifier.domain.case_state import OPEN
 from notifier.domain.events import FoundWrong
 from notifier.domain.jobs import JobKind, Timer
 from notifier.domain.notice import Notice

@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.events import AmendmentBegun, ContactGiven, StepPassed
 from notifier.domain.notice import TOLD, Notice
 from notifier.domain.recipient import mailbox

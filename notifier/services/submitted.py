@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from notifier.catalog import Catalog
-from notifier.domain.case import CaseState
+from notifier.domain.case_state import CaseState
 from notifier.domain.policy import Finding, Verdict
 from notifier.errors import NotifierError, Refused
 from notifier.services import evaluation

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from notifier.domain import ladder
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.events import StepChosen
 from notifier.domain.ladder import Rung
 from notifier.domain.policy import proved_steps

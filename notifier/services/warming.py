@@ -13,7 +13,8 @@ from datetime import timedelta
 
 import structlog
 
-from notifier.domain.case import BEFORE_SENDING, Case
+from notifier.domain.case import Case
+from notifier.domain.case_state import BEFORE_SENDING
 from notifier.domain.jobs import Job, JobKind
 from notifier.domain.look import Look
 from notifier.domain.program import Program

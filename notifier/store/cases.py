@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from notifier.domain.case import OPEN, Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import OPEN, CaseState
 from notifier.domain.epp import Measure
 from notifier.domain.names import NAMES_VERSION
 from notifier.domain.rule import Recipient

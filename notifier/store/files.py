@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from notifier.domain.case import ENDED
+from notifier.domain.case_state import ENDED
 from notifier.domain.manifest import HeldFile, Manifest
 from notifier.store.blobs import Blob
 from notifier.store.ids import new_id

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from notifier.domain.case import BEFORE_SENDING
+from notifier.domain.case_state import BEFORE_SENDING
 from notifier.domain.look import Look
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from notifier.domain.appeal import AppealState
-from notifier.domain.case import CaseState
+from notifier.domain.case_state import CaseState
 from notifier.domain.fields import Instant
 from notifier.domain.notice import NoticeState
 from notifier.services.hops import HopState

@@ -17,7 +17,7 @@ import typer.main
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from notifier import catalog, resources
-from notifier.domain import answer, case, definitions, hopping, mail_class, notice
+from notifier.domain import answer, case_state, definitions, hopping, mail_class, notice
 from notifier.domain.alarms import ALARMS
 from notifier.domain.outcome import Verdict
 from notifier.domain.rules import RULES, Rule
@@ -124,7 +124,7 @@ def _hop_signals() -> str:
 
 
 def _case_states() -> str:
-    rows = ((f"`{s}`", _codes(case.TRANSITIONS[s]) or "(end)") for s in case.CaseState)
+    rows = ((f"`{s}`", _codes(case_state.TRANSITIONS[s]) or "(end)") for s in case_state.CaseState)
     return _table(("case is", "and may become"), rows)
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.domain import case as c
+from notifier.domain import case_state as c
 from notifier.domain import events as e
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.epp import Measure
 from notifier.domain.jobs import JobKind, Timer
 from notifier.domain.ladder import Rung

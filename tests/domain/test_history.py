@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.domain.case import ENDED, OPEN, TRANSITIONS, CaseState
+from notifier.domain.case_state import ENDED, OPEN, TRANSITIONS, CaseState
 from notifier.domain.definitions import DEFINITIONS, SHARES, STAGES, TIMES
 from notifier.domain.figures import Share, cohort, cohort_cells, compared, durations, outcome_of, period, period_cells
 from notifier.domain.history import Change, History, fold, units

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from notifier.domain.case import OPEN
+from notifier.domain.case_state import OPEN
 from notifier.domain.evidence import parse_evidence
 from notifier.errors import NotifierError
 from notifier.services import joining, review

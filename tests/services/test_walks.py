@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from notifier.domain.answer import Answer
-from notifier.domain.case import OPEN
+from notifier.domain.case_state import OPEN
 from notifier.domain.rule import Recipient
 from notifier.errors import NotifierError
 from notifier.sandbox.world import HOSTS, Act

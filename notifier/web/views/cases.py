@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from notifier.domain.case import Case, CaseState
+from notifier.domain.case import Case
+from notifier.domain.case_state import CaseState
 from notifier.domain.epp import Measure
 from notifier.domain.lifecycle import Phase
 from notifier.domain.policy import Verdict

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from notifier.domain.case import CaseState
+from notifier.domain.case_state import CaseState
 from notifier.domain.notice import NoticeState, Purpose
 from notifier.services.deconfliction import Listed
 from notifier.web.views.base import View

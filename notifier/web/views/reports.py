@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from notifier.domain.case import CaseState
+from notifier.domain.case_state import CaseState
 from notifier.domain.safety import Safety
 from notifier.web.views.base import FindingOut, View
 
