@@ -145,7 +145,7 @@ class Case:
 
     def apply(self, event: Event, now: datetime) -> Step:
         """The next case, its audit fact and what must follow. Raises Conflict or Forbidden; nothing changes then."""
-        return _STEPS[type(event)](self, event, now)
+        return STEPS[type(event)](self, event, now)
 
     # --- what the rooms beside this one are made of --------------------------------------------------------------
 
@@ -222,7 +222,7 @@ class Case:
 
 
 _FIRST_ASKED = timedelta(days=30)
-_STEPS: Mapping[type, Callable[[Case, Any, datetime], Step]] = {
+STEPS: Mapping[type, Callable[[Case, Any, datetime], Step]] = {
     **case_reports.STEPS,
     **case_review.STEPS,
     **case_asking.STEPS,

@@ -22,7 +22,7 @@ from notifier.domain.events import (
     TargetObserved,
     WentStale,
 )
-from notifier.domain.jobs import Job, JobKind, Timer
+from notifier.domain.jobs import URGENT, Job, JobKind, Timer
 from notifier.domain.ladder import askable
 from notifier.domain.rule import Recipient
 from notifier.domain.safety import Safety, Scope, worse
@@ -164,8 +164,8 @@ def _approved(case: "Case", event: Approved, now: datetime) -> "Step":
     if event.cancel_window:
         return case._to(S.APPROVED, now, fact, timers=(*over, Timer(JobKind.DISPATCH, case.id, due)), **changes)
     # Nobody waits for a window, so nothing that waits may come before it.
-    changes["priority"] = max(case.priority, _AT_ONCE)
-    return case._to(S.APPROVED, now, fact, jobs=(Job(JobKind.DISPATCH, case.id, _AT_ONCE),), timers=over, **changes)
+    changes["priority"] = max(case.priority, URGENT)
+    return case._to(S.APPROVED, now, fact, jobs=(Job(JobKind.DISPATCH, case.id, URGENT),), timers=over, **changes)
 
 
 def _rejected(case: "Case", event: Rejected, now: datetime) -> "Step":
@@ -218,7 +218,6 @@ def _bound(case: "Case", seen: str | None) -> str | None:
     return str(Epoch.read(case.epoch).completed_by(Epoch.read(seen)))
 
 
-_AT_ONCE = 10  # what leaves with its approval
 STEPS: Mapping[type, Callable[["Case", Any, datetime], "Step"]] = {
     Evaluated: _evaluated,
     TargetObserved: _target_observed,

@@ -41,6 +41,9 @@ class JobKind(StrEnum):
     SEE_RELEASE = "event.see_release"
 
 
+URGENT = 10  # the priority of urgent cases, of what asks for less, and of what leaves with its approval
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """Do `kind` for `ref` now."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from notifier.adapter import Problem
 from notifier.catalog import Agreement
-from notifier.domain.jobs import Job, JobKind
+from notifier.domain.jobs import URGENT, Job, JobKind
 from notifier.errors import Conflict, Forbidden, NotFound
 from notifier.services import access, channels
 from notifier.services.access import Principal, Role
@@ -23,7 +23,6 @@ from notifier.store.ids import new_id
 _SEE = (Role.SUBMITTER, Role.REVIEWER, Role.REGISTRY, Role.AUDITOR, Role.ADMIN)
 FRESH = timedelta(hours=24)
 _NEEDED = 2
-_URGENT = 10  # as `binding.URGENT`: what asks for less passes every backlog
 _NO_CHANNEL = Problem("no channel", "an adapter and its address in the agreement's file")
 
 
@@ -220,7 +219,7 @@ async def take_up(tx: Tx, agreement_id: str) -> None:
         "in ('uncertain', 'deferred') or n.state = 'sending' and exists (select from task t where t.notice_id = n.id "
         "and t.kind = 'webform' and t.resolved_at is null and t.taken_by is null))",
         agreement_id,
-        _URGENT,
+        URGENT,
     )
     await tx.enqueue(
         *(Job(JobKind.DISPATCH, str(row["id"]), row["priority"]) for row in waiting),

@@ -16,13 +16,12 @@ from notifier.domain.case import Case
 from notifier.domain.case_state import CaseState
 from notifier.domain.events import UndoNeedless
 from notifier.domain.hostile import one_line
-from notifier.domain.jobs import Job, JobKind, Timer
+from notifier.domain.jobs import URGENT, Job, JobKind, Timer
 from notifier.domain.notice import LIVE, UNDO, Notice, NoticeState, Purpose
 from notifier.errors import Conflict, Invalid
 from notifier.services import agreements, arriving, channels, drafting, keeping, recalling, rechecking
 from notifier.services.access import DAEMON, Principal
 from notifier.services.alarming import raise_alarm
-from notifier.services.binding import URGENT
 from notifier.services.context import Context
 from notifier.services.keeping import Kept
 from notifier.services.responses import doubtful, undeliverable

@@ -2,10 +2,9 @@
 
 from datetime import timedelta
 
-from notifier.domain.jobs import JobKind, Timer
+from notifier.domain.jobs import URGENT, JobKind, Timer
 from notifier.domain.notice import NoticeState, Purpose
 from notifier.services.access import DAEMON
-from notifier.services.binding import URGENT
 from notifier.services.context import Context
 from notifier.store import cases as case_store
 

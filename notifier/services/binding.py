@@ -12,7 +12,7 @@ from notifier.domain.case import Case
 from notifier.domain.epoch import Epoch
 from notifier.domain.epp import Measure
 from notifier.domain.events import EpochChanged, TargetObserved, UndoAsked
-from notifier.domain.jobs import Job, JobKind, Timer
+from notifier.domain.jobs import URGENT, Job, JobKind, Timer
 from notifier.domain.lifecycle import Phase
 from notifier.domain.notice import ASKING, LIVE, TOLD, UNDO, Notice, NoticeState, Purpose
 from notifier.domain.outcome import PROVEN, Look
@@ -22,10 +22,9 @@ from notifier.services.context import Context
 from notifier.services.looking import unsure
 from notifier.store import cases as case_store
 from notifier.store import notices as notice_store
+from notifier.store import observations
 from notifier.store.database import Tx
 from notifier.store.ids import new_id
-
-URGENT = 10
 
 # A case's review reasons: the reported pages answered nobody in one look; other pages stand where they were approved.
 PAGES_GONE, PAGES_REPLACED = "pages gone", "pages replaced"
@@ -41,7 +40,7 @@ async def note_look(ctx: Context, tx: Tx, case: Case, seen: Look, purpose: str) 
     """
     observation_id = new_id()
     # A look that was kept warm is as old as it is.
-    await notice_store.insert_observation(tx.con, observation_id, case.id, purpose, seen.to_json(), seen.at)
+    await observations.insert(tx.con, observation_id, case.id, purpose, seen.to_json(), seen.at)
     await watching.compare(ctx, tx, case, seen, observation_id)
     if succeeded(case, seen):
         return await supersede(ctx, tx, case, seen), observation_id

@@ -25,6 +25,7 @@ from notifier.services.context import Context
 from notifier.services.looking import look
 from notifier.store import cases as case_store
 from notifier.store import notices as notice_store
+from notifier.store import observations
 from notifier.store.database import Connection, Tx
 from notifier.store.ids import new_id
 
@@ -81,7 +82,7 @@ async def _noted(ctx: Context, tx: Tx, case: Case, seen: Look | None) -> None:
     if seen is not None:
         earlier = await _told_last(tx.con, case)
         observation_id = new_id()
-        await notice_store.insert_observation(tx.con, observation_id, case.id, "look", seen.to_json(), seen.at)
+        await observations.insert(tx.con, observation_id, case.id, "look", seen.to_json(), seen.at)
         await watching.compare(ctx, tx, case, seen, observation_id)
         if binding.succeeded(case, seen):
             if case.state in OPEN:
@@ -236,10 +237,5 @@ async def _told_last(con: Connection, case: Case) -> str | None:
 
 async def _again(tx: Tx, case_id: str, at: datetime) -> None:
     """Look again then, unless another look is planned already."""
-    planned = await tx.con.fetchval(
-        "select exists (select from timer where case_id = $1 and kind = $2 and fired_at is null and cancelled_at is null)",
-        case_id,
-        str(JobKind.CURE),
-    )
-    if not planned:
+    if not await tx.planned(case_id, JobKind.CURE):
         await tx.add_timer(case_id, Timer(JobKind.CURE, case_id, at))

@@ -114,13 +114,7 @@ async def dispatch(ctx: Context, case_id: str) -> None:
             return
         if locked.appeal_open:
             return
-        if await tx.con.fetchval(
-            "select exists (select 1 from timer where case_id = $1 and kind = $2 and due_at > $3 "
-            "and fired_at is null and cancelled_at is null)",
-            case_id,
-            str(JobKind.DISPATCH),
-            tx.now,
-        ):
+        if any(at > tx.now for at in await tx.planned(case_id, JobKind.DISPATCH)):
             return  # approved anew in the meantime: its own window is still open
         if not await agreements.may_leave(ctx, tx.con, locked.agreement, undo=False):
             return  # stopped while we looked

@@ -48,12 +48,7 @@ async def begin(ctx: Context, tx: Tx, notice: Notice) -> None:
     await tx.con.execute(
         "insert into hop_watch (case_id, begun_at) values ($1, $2) on conflict do nothing", notice.case_id, tx.now
     )
-    waits = await tx.con.fetchval(
-        "select exists (select from timer where case_id = $1 and kind = $2 and fired_at is null and cancelled_at is null)",
-        notice.case_id,
-        str(JobKind.HOP_WATCH),
-    )
-    if not waits:
+    if not await tx.planned(notice.case_id, JobKind.HOP_WATCH):
         await tx.enqueue(Job(JobKind.HOP_WATCH, notice.case_id, _LAST))
 
 

@@ -15,7 +15,7 @@ from notifier.services.alarming import raise_alarm
 from notifier.services.context import Context
 from notifier.services.looking import look
 from notifier.store import cases as case_store
-from notifier.store import notices as notice_store
+from notifier.store import observations
 from notifier.store.database import Tx
 from notifier.store.ids import new_id
 
@@ -70,7 +70,7 @@ async def follow(ctx: Context, case_id: str) -> None:
         if locked is None or not follows(locked) or locked.phase is None:
             return
         observation_id = new_id()
-        await notice_store.insert_observation(tx.con, observation_id, case_id, "look", seen.to_json(), seen.at)
+        await observations.insert(tx.con, observation_id, case_id, "look", seen.to_json(), seen.at)
         rev, locked = locked.rev, await note(ctx, tx, locked, seen, observation_id)
         if locked.rev != rev or locked.phase is None or locked.phase_since is None:
             return

@@ -18,6 +18,7 @@ from notifier.services.looking import look
 from notifier.store import appeals as store
 from notifier.store import cases as case_store
 from notifier.store import notices as notice_store
+from notifier.store import observations
 from notifier.store.database import Connection, Tx
 from notifier.store.ids import new_id
 
@@ -92,7 +93,7 @@ async def look_back(ctx: Context, case_id: str) -> None:
         if locked is None:
             return
         observation_id = new_id()
-        await notice_store.insert_observation(tx.con, observation_id, case_id, "look", seen.to_json(), seen.at)
+        await observations.insert(tx.con, observation_id, case_id, "look", seen.to_json(), seen.at)
         before, since = await _looks(tx.con, case_id, asked_at, seen)
         gap = max(ctx.program(case.program).windows.verify_gap, _remembered([before, *since]))
         if (back := back_since(before, since, gap)) is not None:
@@ -109,13 +110,8 @@ async def look_back(ctx: Context, case_id: str) -> None:
             return
         if tx.now >= asked_at + _BACK_WITHIN:
             await alarm(tx, NOT_RESTORED, f"{case.target.name}: we asked to restore it, and it is not back", case_id)
-        planned = await tx.con.fetchval(
-            "select exists (select from timer where case_id = $1 and kind = $2 and fired_at is null and cancelled_at is null)",
-            case_id,
-            str(JobKind.LOOK_BACK),
-        )
         due = _next(ctx.program(case.program).windows.watch, asked_at, tx.now)
-        if due is not None and not planned:
+        if due is not None and not await tx.planned(case_id, JobKind.LOOK_BACK):
             await tx.add_timer(case_id, Timer(JobKind.LOOK_BACK, case_id, due))
 
 

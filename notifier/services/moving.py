@@ -6,7 +6,7 @@ from typing import Any
 from notifier.domain.case import Case
 from notifier.domain.case_state import CaseState
 from notifier.domain.events import ApprovalVoided, SendingStopped
-from notifier.domain.jobs import Job, JobKind
+from notifier.domain.jobs import URGENT, Job, JobKind
 from notifier.domain.notice import ASKING, Notice, NoticeState, Purpose
 from notifier.rendering import content_digest
 from notifier.services import binding, channels, drafting, recalling
@@ -76,4 +76,4 @@ async def stop(ctx: Context, tx: Tx, case: Case, notice: Notice, there: Channel,
         await notice_store.readdress(tx.con, notice.id, drafting.freeze(anew), anew.digest, channel)
         detail = {"digest": anew.digest, "before": notice.digest, "channel": channel}
         await tx.audit("notice.readdressed", notice.id, detail, case.id)
-        await tx.enqueue(Job(JobKind.SEND, notice.id, binding.URGENT))
+        await tx.enqueue(Job(JobKind.SEND, notice.id, URGENT))

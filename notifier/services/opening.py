@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from notifier.domain import ladder
 from notifier.domain.case import Case
 from notifier.domain.case_state import CaseState
+from notifier.domain.jobs import URGENT
 from notifier.domain.safety import Assessment
 from notifier.services import deconfliction, recipients
 from notifier.services.context import Context
@@ -13,8 +14,6 @@ from notifier.store import cases as case_store
 from notifier.store.cases import Origin
 from notifier.store.database import Tx
 from notifier.store.ids import new_id
-
-URGENT = 10
 
 
 @dataclass(frozen=True, slots=True)

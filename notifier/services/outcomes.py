@@ -7,7 +7,7 @@ from notifier.domain.case import Case
 from notifier.domain.case_state import CaseState
 from notifier.domain.epp import Measure
 from notifier.domain.events import ClockEnded, Judged, WatchEnded
-from notifier.domain.jobs import JobKind, Timer
+from notifier.domain.jobs import URGENT, JobKind, Timer
 from notifier.domain.lifecycle import Phase, drops_on
 from notifier.domain.look_pace import spread
 from notifier.domain.notice import TOLD
@@ -19,7 +19,7 @@ from notifier.services.alarming import raise_alarm
 from notifier.services.context import Context
 from notifier.services.looking import look
 from notifier.store import cases as case_store
-from notifier.store import contacts
+from notifier.store import contacts, observations
 from notifier.store import notices as notice_store
 from notifier.store.database import Connection, Tx
 from notifier.store.ids import new_id
@@ -41,7 +41,7 @@ async def observe(ctx: Context, claim_id: str) -> None:
     if case is None or not case.watched:
         return
     # Of what was seen done nobody waits for one more look, unless the matter is urgent.
-    routine = Verdict(row["verdict"]) in PROVEN and case.priority < slots.URGENT
+    routine = Verdict(row["verdict"]) in PROVEN and case.priority < URGENT
     if not await slots.turn(ctx, case, claim_id, JobKind.OBSERVE, routine=routine):
         return
     seen = await look(ctx, case.target, sample, panel=True, charged=True)
@@ -50,7 +50,7 @@ async def observe(ctx: Context, claim_id: str) -> None:
         if locked is None or not locked.watched:
             return
         observation = new_id()
-        await notice_store.insert_observation(tx.con, observation, locked.id, "look", seen.to_json(), seen.at, claim_id)
+        await observations.insert(tx.con, observation, locked.id, "look", seen.to_json(), seen.at, claim_id)
         await watching.compare(ctx, tx, locked, seen, observation)
         await _judge(ctx, tx, locked, claim_id, seen)
         locked = await case_store.lock(tx.con, case.id)
@@ -204,14 +204,7 @@ def _next_look(
 async def _baseline(con: Connection, case_id: str, requested: Measure, before: datetime) -> Look | None:
     """The look taken just before the notice left, and none before a later one; for an undo, whatever was seen last
     before it was asked for."""
-    stored = await con.fetchval(
-        "select look from observation where case_id = $1 and (purpose = 'baseline' or $2) and at <= $3 "
-        "order by at desc limit 1",
-        case_id,
-        requested is Measure.RESTORE,
-        before,
-    )
-    return Look.from_json(stored) if stored else None
+    return await observations.baseline(con, case_id, before, any_look=requested is Measure.RESTORE)
 
 
 async def _looks(con: Connection, case_id: str, claim_id: str) -> list[Look]:

@@ -4,9 +4,8 @@ from datetime import timedelta
 
 from notifier.domain import pace
 from notifier.domain.case import Case
-from notifier.domain.jobs import JobKind, Timer
+from notifier.domain.jobs import URGENT, JobKind, Timer
 from notifier.domain.notice import UNDO, Notice
-from notifier.services.binding import URGENT
 from notifier.services.context import Context
 from notifier.store import notices as notice_store
 from notifier.store import paces

@@ -12,7 +12,7 @@ from notifier.domain.case import Case
 from notifier.domain.case_state import CaseState
 from notifier.domain.epp import Measure
 from notifier.domain.events import EventOver, Released, WentStale
-from notifier.domain.jobs import Job, JobKind, Timer
+from notifier.domain.jobs import URGENT, Job, JobKind, Timer
 from notifier.domain.look import Look
 from notifier.domain.notice import ASKING, LIVE, Notice, Purpose
 from notifier.domain.rules import InEventWindow
@@ -20,11 +20,11 @@ from notifier.domain.undoing import Standing, standing, still_shows
 from notifier.services import binding, recalling
 from notifier.services.access import DAEMON
 from notifier.services.alarming import raise_alarm
-from notifier.services.binding import URGENT
 from notifier.services.context import Context
 from notifier.services.looking import look
 from notifier.store import cases as case_store
 from notifier.store import notices as notice_store
+from notifier.store import observations
 from notifier.store.database import Connection, Tx
 from notifier.store.ids import new_id
 
@@ -126,7 +126,7 @@ async def see_release(ctx: Context, case_id: str) -> None:
             await _again(tx, locked, tx.now + _DAILY)
             return
         observation = new_id()
-        await notice_store.insert_observation(tx.con, observation, case_id, "look", seen.to_json(), seen.at)
+        await observations.insert(tx.con, observation, case_id, "look", seen.to_json(), seen.at)
         await _judge(ctx, tx, locked, held, observation)
 
 
@@ -162,14 +162,7 @@ async def _once_more(
 
 async def _again(tx: Tx, case: Case, at: datetime) -> None:
     """Look again then, unless it is looked at sooner anyway."""
-    planned = await tx.con.fetchval(
-        "select exists (select from timer where case_id = $1 and kind = $2 and fired_at is null and cancelled_at is null "
-        "and due_at <= $3)",
-        case.id,
-        str(JobKind.SEE_RELEASE),
-        at,
-    )
-    if not planned:
+    if not any(sooner <= at for sooner in await tx.planned(case.id, JobKind.SEE_RELEASE)):
         await tx.add_timer(case.id, Timer(JobKind.SEE_RELEASE, case.id, at))
 
 
@@ -187,16 +180,11 @@ def _is_back(case: Case) -> bool:
 async def _standing(ctx: Context, con: Connection, notice: Notice, gap: timedelta) -> tuple[bool, Standing]:
     """(whether it was ever seen or said to be held, what the looks since the end of the event say of it)."""
     sent, until = notice.sent_at or notice.drafted_at, ends(ctx, notice)
-    before = await con.fetchval(
-        "select look from observation where case_id = $1 and purpose = 'baseline' and at <= $2 order by at desc limit 1",
-        notice.case_id,
-        sent,
-    )
+    baseline = await observations.baseline(con, notice.case_id, sent)
     rows = await con.fetch(
         "select look from observation where case_id = $1 and at > $2 order by at desc limit 500", notice.case_id, sent
     )
     looks = [Look.from_json(row["look"]) for row in reversed(rows)]
-    baseline = Look.from_json(before) if before else None
     shown = any(still_shows(Measure.HOLD, notice.party, baseline, one) for one in looks)
     claimed = shown or await notice_store.is_enforced(con, notice.id)
     since = [one for one in looks if one.at >= until]

@@ -19,7 +19,7 @@ from notifier.domain.events import (
     WatchEnded,
 )
 from notifier.domain.evidence import Evidence
-from notifier.domain.jobs import Job, JobKind
+from notifier.domain.jobs import URGENT, Job, JobKind
 from notifier.domain.notice import ASKING, LIVE, NoticeState
 from notifier.domain.policy import Verdict
 from notifier.domain.safety import Safety
@@ -333,7 +333,7 @@ async def observe_now(ctx: Context, who: Principal, case_id: str, *, via: str = 
         case = await lock_for_review(ctx, tx, who, case_id)
         claimed = await slots.ask(tx, case.id)
         if not claimed or case.state in BEFORE_SENDING:
-            await tx.enqueue(Job(JobKind.CHECK, case.id, max(case.priority, binding.URGENT)))
+            await tx.enqueue(Job(JobKind.CHECK, case.id, max(case.priority, URGENT)))
         await tx.audit("case.look_asked", case.reference, {}, case.id)
     return case
 

@@ -22,7 +22,7 @@ from notifier.adapter import (
     Uncertain,
 )
 from notifier.domain.case import Case
-from notifier.domain.jobs import Job, JobKind, Timer
+from notifier.domain.jobs import URGENT, Job, JobKind, Timer
 from notifier.domain.notice import UNDO, Notice, NoticeState
 from notifier.errors import Conflict
 from notifier.services import (
@@ -39,7 +39,6 @@ from notifier.services import (
     releasing,
 )
 from notifier.services.access import DAEMON
-from notifier.services.binding import URGENT
 from notifier.services.context import Context
 from notifier.services.responses import doubtful, undeliverable
 from notifier.store import cases as case_store

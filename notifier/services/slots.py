@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from notifier.domain import look_pace
 from notifier.domain.case import Case
-from notifier.domain.jobs import Job, JobKind, Timer
+from notifier.domain.jobs import URGENT, Job, JobKind, Timer
 from notifier.domain.look_pace import LookPace
 from notifier.services.access import DAEMON
 from notifier.services.context import Context
@@ -17,7 +17,6 @@ from notifier.store import cases as case_store
 from notifier.store import look_paces as store
 from notifier.store.database import Tx
 
-URGENT = 10
 _UNSAID = timedelta(minutes=5)  # a server that is busy and does not say for how long
 
 

@@ -9,18 +9,18 @@ from datetime import datetime, timedelta
 from notifier.domain.case import Case
 from notifier.domain.epp import Measure
 from notifier.domain.hostile import one_line
-from notifier.domain.jobs import Job, JobKind, Timer
+from notifier.domain.jobs import URGENT, Job, JobKind, Timer
 from notifier.domain.notice import TOLD, UNDO, Notice
 from notifier.domain.outcome import PROVEN, Look
 from notifier.domain.undoing import Standing, standing
 from notifier.services import arriving, drafting, pages, slots
 from notifier.services.access import DAEMON
 from notifier.services.alarming import raise_alarm
-from notifier.services.binding import URGENT
 from notifier.services.context import Context
 from notifier.services.looking import look
 from notifier.store import cases as case_store
 from notifier.store import notices as notice_store
+from notifier.store import observations
 from notifier.store.database import Connection, Tx, storable
 from notifier.store.ids import new_id
 
@@ -57,7 +57,7 @@ async def undo_clock(ctx: Context, notice_id: str) -> None:
         if acknowledge <= tx.now and undo.response in ("none", "received"):
             await _repeat(ctx, tx, locked, undo)
         if seen is not None and decide <= tx.now:
-            await notice_store.insert_observation(tx.con, new_id(), locked.id, "look", seen.to_json(), seen.at)
+            await observations.insert(tx.con, new_id(), locked.id, "look", seen.to_json(), seen.at)
             await _held_to_it(ctx, tx, locked, undo)
 
 
@@ -134,11 +134,7 @@ async def _claimed(con: Connection, first: Notice) -> bool:
 
 async def _standing(con: Connection, undo: Notice, first: Notice, gap: timedelta) -> Standing:
     """By the looks since it was sent; by those before only where none of these can tell."""
-    before = await con.fetchval(
-        "select look from observation where case_id = $1 and purpose = 'baseline' and at <= $2 order by at desc limit 1",
-        undo.case_id,
-        first.sent_at or undo.drafted_at,
-    )
+    baseline = await observations.baseline(con, undo.case_id, first.sent_at or undo.drafted_at)
     rows = await con.fetch(
         "select at, look from observation where case_id = $1 and ($2::timestamptz is null or at > $2) "
         "order by at desc limit 100",
@@ -146,7 +142,6 @@ async def _standing(con: Connection, undo: Notice, first: Notice, gap: timedelta
         first.sent_at,
     )
     looks = [Look.from_json(row["look"]) for row in reversed(rows)]
-    baseline = Look.from_json(before) if before else None
     measure, sent = Measure(first.measure), undo.sent_at or undo.drafted_at
     since = standing(measure, first.party, baseline, [seen for seen in looks if seen.at >= sent], gap)
     if since.shown is not None:
@@ -174,12 +169,5 @@ async def _tell(tx: Tx, case: Case, undo: Notice, first: Notice, why: str) -> da
 
 async def _again(tx: Tx, case: Case, undo: Notice, at: datetime) -> None:
     """Look again then, unless another look is planned already."""
-    planned = await tx.con.fetchval(
-        "select exists (select from timer where (case_id, kind, ref) = ($1, $2, $3) "
-        "and fired_at is null and cancelled_at is null)",
-        case.id,
-        str(JobKind.UNDO_CLOCK),
-        undo.id,
-    )
-    if not planned:
+    if not await tx.planned(case.id, JobKind.UNDO_CLOCK, undo.id):
         await tx.add_timer(case.id, Timer(JobKind.UNDO_CLOCK, undo.id, at))

@@ -21,6 +21,7 @@ from notifier.services.context import Context
 from notifier.services.looking import look
 from notifier.store import cases as case_store
 from notifier.store import notices as notice_store
+from notifier.store import observations
 from notifier.store.database import Tx
 from notifier.store.ids import new_id
 
@@ -76,7 +77,7 @@ async def watch(ctx: Context, notice_id: str) -> None:
         if before is None or seen.registration.succeeds(before.registration):
             return
         observation = new_id()
-        await notice_store.insert_observation(tx.con, observation, locked.id, "look", seen.to_json(), seen.at)
+        await observations.insert(tx.con, observation, locked.id, "look", seen.to_json(), seen.at)
         kind = HOLD_AFTER_WITHDRAWAL if notice.purpose in UNDO else WRONG_VERB
         down = went_dark(seen, before)
         if down:
@@ -102,13 +103,7 @@ async def _before(tx: Tx, notice: Notice) -> Look | None:
     """The look just before anybody was asked, for an undo as well."""
     first = notice.supersedes or notice.id
     asked_at = await tx.con.fetchval("select sent_at from notice where id = $1", first)
-    stored = await tx.con.fetchval(
-        "select look from observation where case_id = $1 and purpose = 'baseline' and at <= coalesce($2, at) "
-        "order by at desc limit 1",
-        notice.case_id,
-        asked_at,
-    )
-    return Look.from_json(stored) if stored else None
+    return await observations.baseline(tx.con, notice.case_id, asked_at)
 
 
 # --- names that nobody asked about --------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from notifier.clock import Clock, SystemClock
 from notifier.domain.audit import Entry
 from notifier.domain.case import Case, Step
 from notifier.domain.events import Detail
-from notifier.domain.jobs import Job, Timer
+from notifier.domain.jobs import Job, JobKind, Timer
 from notifier.store import audit as audit_store
 from notifier.store import cases as case_store
 from notifier.store import news, queue
@@ -100,6 +100,17 @@ class Tx:
             timer.ref,
             timer.due_at,
         )
+
+    async def planned(self, case_id: str, kind: JobKind, ref: str | None = None) -> list[datetime]:
+        """When a case's jobs of this kind are due, the soonest first; for one `ref`, or for any. The case is locked."""
+        rows = await self.con.fetch(
+            "select due_at from timer where case_id = $1 and kind = $2 and ref = coalesce($3, ref) "
+            "and fired_at is null and cancelled_at is null order by due_at",
+            case_id,
+            str(kind),
+            ref,
+        )
+        return [row["due_at"] for row in rows]
 
     async def plan(self, timer: Timer) -> None:
         """Plan a job that belongs to no case."""

@@ -319,23 +319,3 @@ async def end_uncertain(con: "Connection", notice_id: str, by: str, at: datetime
         at,
         resolution,
     )
-
-
-async def insert_observation(
-    con: "Connection",
-    observation_id: str,
-    case_id: str,
-    purpose: str,
-    look: Mapping[str, Any],
-    at: datetime,
-    claim_id: str | None = None,
-) -> None:
-    await con.execute(
-        "insert into observation (id, case_id, claim_id, purpose, look, at) values ($1, $2, $3, $4, $5, $6)",
-        observation_id,
-        case_id,
-        claim_id,
-        purpose,
-        look,
-        at,
-    )

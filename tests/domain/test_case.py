@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from notifier.domain import case_state as c
 from notifier.domain import events as e
-from notifier.domain.case import Case
+from notifier.domain.case import STEPS, Case
 from notifier.domain.case_state import CaseState
 from notifier.domain.epp import Measure
 from notifier.domain.jobs import JobKind, Timer
@@ -90,6 +91,7 @@ def test_the_table_is_the_contract() -> None:
 
 CURED_LATER = e.CuredLater("o", ("n1",), enforced=False, to_undo=True, outcome="withdrawn_cured", actor="registrant")
 
+RUNG = Rung(Recipient.REGISTRY, "piracy.radix", Measure.HOLD)
 EVENTS: list[e.Event] = [
     e.ReportJoined("r", "other"),
     e.ReportsArrived("0190-other", ("r",), ("e",), frozenset({"other"}), "reviewer", "same matter", merged=True),
@@ -146,7 +148,18 @@ EVENTS: list[e.Event] = [
     e.EventOver("final", False, False, ()),
     e.Released("o", True),
     e.FoundWrong("a", "other"),
+    e.UndoNeedless("n"),
+    e.StepChosen(RUNG, "nobody was asked yet"),
+    e.StepChosen(None, "nobody can be asked"),
+    e.StepPassed(RUNG, "reviewer", "it has no contact"),
+    e.Escalated("n", "silence", RUNG),
+    e.ContactGiven("k", "registrar", "other", "a" * 64),
+    e.AmendmentBegun("m", "n", "other", "b" * 64),
 ]
+
+
+def test_a_case_knows_what_each_event_does() -> None:
+    assert set(STEPS) == set(get_args(e.Event)) == {type(event) for event in EVENTS}
 
 
 @pytest.mark.parametrize("state", list(CaseState))
@@ -414,7 +427,6 @@ def test_an_embargoed_case_is_never_dispatched() -> None:
 
 # --- appeals ------------------------------------------------------------------------------------------------------
 
-RUNG = Rung(Recipient.REGISTRY, "piracy.radix", Measure.HOLD)
 OVERTURNED = e.Overturned("a", "overturned", "wrong_name", cured=False, told=True, looks=(NOW,))
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from notifier import bootstrap
 from notifier.bootstrap import House
-from notifier.domain.jobs import JobKind, Timer
-from notifier.services import intake, opening
+from notifier.domain.jobs import URGENT, JobKind, Timer
+from notifier.services import intake
 from notifier.services.access import Principal, Role
 from notifier.settings import Settings
 from notifier.store import queue
@@ -69,7 +69,7 @@ async def test_a_fired_timer_is_its_job(house: House, case_id: str) -> None:
     await ticker.fire_due(house.ctx.db)
     row = await house.ctx.db.fetchrow("select entrypoint, payload, priority from queue.pgqueuer")
     assert row is not None
-    assert tuple(row) == ("case.check", case_id.encode(), opening.URGENT)
+    assert tuple(row) == ("case.check", case_id.encode(), URGENT)
 
 
 async def test_what_is_planned_twice_fires_once(house: House, case_id: str) -> None:
