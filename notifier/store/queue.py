@@ -7,13 +7,13 @@ from collections.abc import Sequence
 os.environ["PGQUEUER_SCHEMA"] = "queue"
 
 import asyncpg
-from pgqueuer import PgQueuer, RetryRequested
+from pgqueuer import AsyncpgPoolDriver, PgQueuer, RetryRequested
 from pgqueuer.models import Job as QueuedJob
 from pgqueuer.queries import Queries
 
 from notifier.domain.jobs import Job
 
-__all__ = ["LOST", "PgQueuer", "QueuedJob", "RetryRequested", "backlog", "enqueue"]
+__all__ = ["LOST", "PgQueuer", "QueuedJob", "RetryRequested", "backlog", "enqueue", "serving"]
 
 # The database or the way to it failed, not the job: lost or refused connections, a restart, a deadlock's victim.
 LOST = (
@@ -25,6 +25,28 @@ LOST = (
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
 )
+
+
+class Listening(AsyncpgPoolDriver):
+    """pgqueuer's driver, which gives its listener's connection back to the pool also when that cannot be reset.
+
+    pgqueuer 1.6 keeps it then: each server that went away costs the pool a connection, and its end waits for ever.
+    """
+
+    async def __aexit__(self, *said: object) -> None:
+        held = self._listener_connection
+        try:
+            await super().__aexit__(*said)
+        except LOST:
+            if held is not None:
+                held.terminate()
+                await self._pool.release(held)
+            raise
+
+
+def serving(pool: asyncpg.Pool) -> PgQueuer:
+    """The queue's worker over this pool, without entry points."""
+    return PgQueuer(Listening(pool))
 
 
 async def enqueue(con: "asyncpg.Connection | asyncpg.pool.PoolConnectionProxy", jobs: Sequence[Job]) -> None:

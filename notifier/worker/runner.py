@@ -10,8 +10,9 @@ import structlog
 import tenacity
 
 from notifier.domain.jobs import JobKind
+from notifier.store import queue as job_queue
 from notifier.store.database import Database
-from notifier.store.queue import LOST, PgQueuer, QueuedJob, RetryRequested
+from notifier.store.queue import LOST, QueuedJob, RetryRequested
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +48,7 @@ class Runner:
                 await self._serve(stop, drain_s)
 
     async def _serve(self, stop: asyncio.Event, drain_s: float) -> None:
-        queue = PgQueuer.from_asyncpg_pool(self._db.pool)
+        queue = job_queue.serving(self._db.pool)
         for kind, handler in self._handlers.items():
             queue.entrypoint(str(kind), concurrency_limit=_FEW.get(kind, 0), on_failure="hold")(
                 self._bind(kind, handler)

@@ -10,6 +10,7 @@ from notifier import resources
 from tests.acceptance.daemons import INSTANT, MADE_FOR, move, quick_config
 
 EVENT, NAME = "sample-final-2026", "imovietube.com"  # config/events/sample.toml, config/samples/more.ndjson
+ON_DUTY = "Rita Reviewer"  # who may approve alone
 AGREEMENT = "live-event.verisign"
 
 

@@ -18,7 +18,7 @@ from notifier.services.access import Role
 from notifier.store.database import Database
 from notifier.store.embedded import running_dsn
 from tests.acceptance.daemons import Daemon
-from tests.acceptance.live import AGREEMENT, NAME, ends_at, fresh_stream, live_config
+from tests.acceptance.live import AGREEMENT, NAME, ON_DUTY, ends_at, fresh_stream, live_config
 from tests.acceptance.overlays import overlay_toml
 
 SECRET = "whsec_" + "dGVzdC1zZWNyZXQtdGVzdC1zZWNyZXQtdGVzdA=="
@@ -37,7 +37,7 @@ class Stage:
         """One name is asked to be held, approved by one person."""
         await self.daemon.start()
         db = await Database.connect(running_dsn(self.daemon.state) or "", size=1)
-        roles = {"sam": Role.SUBMITTER, "rita": Role.REVIEWER, "ada": Role.ADMIN, "bob": Role.ADMIN}
+        roles = {"sam": Role.SUBMITTER, ON_DUTY: Role.REVIEWER, "ada": Role.ADMIN, "bob": Role.ADMIN}
         tokens = {name: (await access.add_token(db, name, role, by="test")).token for name, role in roles.items()}
         await db.close()
 
@@ -54,8 +54,8 @@ class Stage:
         await self.until("select count(*) from warm_look where look is not null")
         await self.until("select count(*) from cases where registration is not null")
         await self.until("select count(*) = 0 from queue.pgqueuer where status in ('queued', 'picked')")
-        shown = await call("GET", f"/cases/{case_id}/preview", "rita")
-        await call("POST", f"/cases/{case_id}/approve", "rita", {"digest": shown["digest"]})
+        shown = await call("GET", f"/cases/{case_id}/preview", ON_DUTY)
+        await call("POST", f"/cases/{case_id}/approve", ON_DUTY, {"digest": shown["digest"]})
         await self.until("select count(*) from notice where purpose = 'request' and state = 'sent'")
 
     async def until(self, query: str, timeout_s: float = 60.0) -> None:

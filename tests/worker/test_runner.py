@@ -185,3 +185,22 @@ async def test_a_stop_lets_what_runs_finish_and_leaves_the_rest(db: Database) ->
     assert (ended, runner.running) == (["running"], 0)
     await enqueue(db, Job(K.SEND, "later"))
     assert (await queue.runnable(db.pool), ended) == (1, ["running"])
+
+
+async def test_a_listener_that_cannot_be_reset_costs_the_pool_no_connection(database_url: str) -> None:
+    pool = await asyncpg.create_pool(database_url, min_size=2, max_size=2)
+    driver = queue.Listening(pool)
+
+    async def ends_while_it_is_busy() -> None:
+        async with driver:
+            await driver.add_listener("any", print)
+            assert driver._listener_connection is not None
+            tasks.append(asyncio.create_task(driver._listener_connection.execute("select pg_sleep(60)")))
+            await asyncio.sleep(0.05)
+
+    tasks: list[asyncio.Task[str]] = []
+    with pytest.raises(queue.LOST):
+        await ends_while_it_is_busy()
+    async with asyncio.timeout(5):
+        await pool.close()
+    await asyncio.wait(tasks)
