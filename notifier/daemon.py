@@ -14,7 +14,7 @@ from aiohttp import web
 from notifier import bootstrap
 from notifier.bootstrap import House
 from notifier.net.mailbox import Mailbox
-from notifier.services import alarming, daily, keeping, releasing, warming
+from notifier.services import alarming, daily, keeping, people, releasing, warming
 from notifier.services.context import Context
 from notifier.settings import Settings
 from notifier.store.queue import backlog
@@ -52,6 +52,8 @@ async def serve(settings: Settings, role: RoleOf, say: Callable[[str], None]) ->
     ):
         async with working(house, role, stop, listener) as url:
             say(f"ready {url}".rstrip())
+            if listener is not None and (secret := await people.first_admin(house.ctx.db)) is not None:
+                say(f"first admin: {settings.public_url}/welcome/{secret} (works once, for a day)")
             await stop.wait()
             log.info("daemon.draining")
 

@@ -178,6 +178,7 @@ def _settings(state_dir: Path, secrets: Mapping[str, str], where: Mapping[str, A
         mail_from="notices@notifier.example",
         reply_domain=REPLY_DOMAIN,
         inbound_smtp_port=free_port(),
+        second_step="off",  # sample people have no telephones
         alarm_mail=STAFF_MAILBOX,
         alarm_webhook=where["staff"],
         panel_resolvers=(where["resolver"],),

@@ -186,6 +186,7 @@ class Settings:
     log_level: Annotated[LogLevel, _Key(_one_of(*_LEVELS), f"one of {', '.join(_LEVELS)}")] = "info"
     rdap_networks_url: Annotated[str | None, _Key(_web, "an http(s) URL without query")] = _ADDRESSES
     rdap_per_hour: Annotated[int, _Key(_number(1, 999_999), "looks an hour from 1 to 999999")] = 3_600
+    second_step: Annotated[Switch, _Key(_one_of("off", "on"), "one of off, on")] = "on"
     alarm_mail: Annotated[str | None, _Key(_matching(_MAILBOX), "a mailbox that a person reads")] = None
     alarm_webhook: Annotated[str | None, _Key(_web, "an http(s) URL without query")] = None
     held_alarm_hours: Annotated[int, _Key(_number(1, 720), "hours from 1 to 720")] = 24

@@ -7,13 +7,20 @@ from typing import Annotated
 import typer
 
 from notifier.cli.session import Config, local_user, opened, run
-from notifier.services import access
+from notifier.services import access, people
 from notifier.services.access import Role
+from notifier.services.people import Reach
 
 user = typer.Typer(no_args_is_help=True, help="People.")
 token = typer.Typer(no_args_is_help=True, help="API tokens; a token is shown once.")
 
 Org = Annotated[str, typer.Option("--org", help="Organisation id; without one, of the house itself.")]
+
+Registry = Annotated[str | None, typer.Option("--registry", help="Registry id, for role registry.")]
+Programs = Annotated[list[str] | None, typer.Option("--program", help="Only this program; may be repeated.")]
+Permissions = Annotated[
+    list[str] | None, typer.Option("--permission", help="Beside the role, such as deconflict; no role implies it.")
+]
 
 
 @user.callback()
@@ -27,13 +34,29 @@ def _token() -> None:
 
 
 @user.command("add")
-def user_add(name: str, org: Org = "", config: Config = None) -> None:
-    """Add a person. Roles come with tokens."""
+def user_add(
+    name: str,
+    role: Annotated[
+        Role | None, typer.Option("--role", help="A seat: what they may do once they sign in. Without one, no sign-in.")
+    ] = None,
+    org: Org = "",
+    registry: Registry = None,
+    program: Programs = None,
+    permission: Permissions = None,
+    config: Config = None,
+) -> None:
+    """Add a person. With a role, print the link by which they set a password; it works once."""
 
     async def work() -> None:
         async with opened(config) as house:
-            await access.add_person(house.ctx.db, name, organisation=org, by=f"local:{local_user()}")
-        print(f"{name} is known")
+            by = f"local:{local_user()}"
+            if role is None:
+                await access.add_person(house.ctx.db, name, organisation=org, by=by)
+                print(f"{name} is known")
+                return
+            programs = frozenset(program) if program else None
+            reach = Reach(role, org, registry, programs, frozenset(permission or ()))
+            print(f"{house.settings.public_url}/welcome/{await people.add(house.ctx.db, name, reach, by=by)}")
 
     run(work())
 
@@ -43,13 +66,11 @@ def token_add(
     name: str,
     role: Annotated[Role, typer.Option("--role", help="What the token may do.")],
     org: Org = "",
-    registry: Annotated[str | None, typer.Option("--registry", help="Registry id, for role registry.")] = None,
-    program: Annotated[list[str] | None, typer.Option("--program", help="Only this program; may be repeated.")] = None,
+    registry: Registry = None,
+    program: Programs = None,
     days: Annotated[int | None, typer.Option("--days", min=1, max=3650, help="Expires after so many days.")] = None,
     service: Annotated[bool, typer.Option("--service", help="For a program, not a person: may not decide.")] = False,
-    permission: Annotated[
-        list[str] | None, typer.Option("--permission", help="Beside the role, such as deconflict; no role implies it.")
-    ] = None,
+    permission: Permissions = None,
     as_json: Annotated[bool, typer.Option("--json", help='Print {"token": ...}.')] = False,
     config: Config = None,
 ) -> None:

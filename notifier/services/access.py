@@ -203,6 +203,14 @@ async def add_person(db: Database, name: str, *, organisation: str, by: str) -> 
         await tx.audit("principal.added", name, {"kind": "person", "organisation": organisation})
 
 
+def check_permissions(permissions: Collection[str], role: str, *, service: bool) -> None:
+    """Raises Invalid for a permission that is unknown, or that this role or a service never has."""
+    if unknown := sorted(set(permissions) - set(PERMISSIONS)):
+        raise Invalid(f"permission {unknown[0]!r} is unknown; there is {', '.join(PERMISSIONS)}")
+    if permissions and (service or role in _NO_PERMISSIONS):
+        raise Invalid("a permission is for a person, and not for the role registry or evaluator")
+
+
 def _check_name(name: str) -> None:
     """Four eyes compare names, so there is one way to write each, and none can pass for one of our own actors."""
     plain = name == unicodedata.normalize("NFKC", name).strip() and name.isprintable()
@@ -248,10 +256,7 @@ async def add_token(
         raise Invalid(f"role {role!r} is unknown; it is one of {', '.join(Role)}")
     if (role == Role.REGISTRY) != (registry is not None):
         raise Invalid("a token of role registry names its registry, and only such a token does")
-    if unknown := sorted(set(permissions) - set(PERMISSIONS)):
-        raise Invalid(f"permission {unknown[0]!r} is unknown; there is {', '.join(PERMISSIONS)}")
-    if permissions and (service or role in _NO_PERMISSIONS):
-        raise Invalid("a permission is for a person, and not for a token of role registry or evaluator")
+    check_permissions(permissions, role, service=service)
     _check_name(name)
     kind = "service" if service else "person"
     secret = "tn_" + secrets.token_urlsafe(32)

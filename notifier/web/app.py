@@ -1,7 +1,7 @@
 """The HTTP face, whole: middlewares, the API under its base, and the pages beside it."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,8 +16,13 @@ from notifier.web.edge import edge
 from notifier.web.errors import problems
 from notifier.web.metrics import Metrics
 from notifier.web.openapi import document
-from notifier.web.pages import Pages, answer, appeal
+from notifier.web.pages import Pages, account, answer, appeal, home, people, sign_in
+from notifier.web.pages.desk import Page, add_pages
+from notifier.web.pages.faults import page_faults
 from notifier.web.routes import Route, endpoint
+
+# Every page behind a sign-in.
+SIGNED: Sequence[Page] = (*home.PAGES, *sign_in.PAGES, *account.PAGES, *people.PAGES)
 
 
 def make_app(
@@ -25,7 +30,8 @@ def make_app(
 ) -> web.Application:
     """The application over one context. `ready` says of each thing we need whether it answers."""
     metrics = metrics or Metrics()
-    app = web.Application(middlewares=[edge(ctx, metrics, new_id), problems])
+    pages = Pages(organisation=ctx.settings.organisation, simulated=ctx.settings.simulated)
+    app = web.Application(middlewares=[edge(ctx, metrics, new_id), page_faults(pages), problems])
     for family in FAMILIES.values():
         for route in family:
             act = endpoint(route, ctx)
@@ -34,9 +40,10 @@ def make_app(
                 app.router.add_get(address, act)
             else:
                 app.router.add_route(route.method, address, act)
-    pages = Pages(organisation=ctx.settings.organisation, simulated=ctx.settings.simulated)
     answer.add_routes(app, ctx, pages)
     appeal.add_routes(app, ctx, pages)
+    sign_in.add_routes(app, ctx, pages)
+    add_pages(app, ctx, pages, SIGNED)
     site.add_routes(app, ctx, pages, ready, metrics, _document)
     return app
 

@@ -18,9 +18,9 @@ from notifier.web.pages import Pages
 Ready = Callable[[], Awaitable[Mapping[str, bool]]]
 
 _OURS = Path(__file__).with_name("static")
-_TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png", ".svg": "image/svg+xml"}
 _READER_FILES = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
-_OUR_FILES = ("docs.js", "site.css")
+_OUR_FILES = ("docs.js", "icon.svg", "site.css", "site.js")
 # Swagger UI draws its icons from data: addresses and asks our own API alone.
 _READER_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -76,7 +76,7 @@ def add_routes(
             web.get("/metrics", show_metrics),
             web.get("/openapi.json", openapi),
             web.get("/docs", docs),
-            web.get("/docs/static/{file}", static),
+            web.get("/static/{file}", static),
         ]
     )
 

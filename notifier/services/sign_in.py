@@ -1,0 +1,384 @@
+"""How people sign in: a password with a second step, sessions that can be ended, and the limits on trying.
+
+Passwords are kept as Argon2id (RFC 9106 §4, second recommended option), second steps are TOTP (RFC 6238). Whether a code
+is right is a matter of real time, since the app that shows it lives outside; how long a session lasts is business time.
+"""
+
+import asyncio
+import hashlib
+import secrets
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+import pyotp
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from notifier.errors import Conflict, Invalid, NotFound, TooMany, Unauthenticated
+from notifier.services import access, people
+from notifier.services.access import DAEMON, Principal, Role
+from notifier.services.context import Context
+from notifier.services.people import Seat, hashed
+from notifier.store.database import Tx, storable
+from notifier.store.ids import as_uuid, new_id
+
+PASSWORD_MIN, PASSWORD_MAX = 12, 256
+SESSION_FOR = timedelta(hours=12)
+IDLE_FOR = timedelta(hours=2)
+TRIES_WITHIN = timedelta(minutes=15)
+TRIES_OF_NAME, TRIES_OF_SOURCE = 5, 50
+_SEEN_GRAIN = timedelta(minutes=1)
+_STEP_S, _DIGITS = 30, 6  # RFC 6238 §4.1, RFC 4226 §5.3
+_DECIDE = (Role.REVIEWER, Role.ADMIN)
+
+_hasher = PasswordHasher()
+# Each takes 64 MiB and a processor; many at once must not take the whole machine.
+_AT_ONCE = asyncio.Semaphore(2)
+_WRONG = "the name, the password or the code is wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who looks at a page: the principal that acts, the session, and the person's other seats."""
+
+    who: Principal
+    session: str
+    seat: Seat
+    seats: Sequence[Seat]
+    how: str
+    has_second_step: bool
+    owes_second_step: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """Who an invitation is for; `name` None: whoever opens it, as first admin."""
+
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One session of a person, as they see it themselves. `ours`: the one they look from."""
+
+    id: str
+    how: str
+    source: str
+    agent: str
+    began_at: datetime
+    seen_at: datetime
+    ours: bool
+
+
+async def sign_in(ctx: Context, name: str, password: str, code: str, source: str, agent: str) -> str:
+    """A session's secret. Raises Unauthenticated, TooMany; both say the same of a name that nobody has."""
+    name = name.strip()
+    await _count_try(ctx, name, source)
+    row = await ctx.db.fetchrow(
+        "select p.id, c.password_hash, c.totp_secret from principal p join credential c on c.principal = p.id "
+        "where lower(p.id) = lower($1) and p.kind = 'person'",
+        storable(name),
+    )
+    known = row["password_hash"] if row is not None else None
+    right = await _fits(known or _nobody(), password)
+    if row is None or known is None or not right:
+        raise Unauthenticated(_WRONG)
+    async with ctx.db.transaction(row["id"], "page") as tx:
+        if row["totp_secret"] is not None and not await _take_code(tx, row["id"], code):
+            raise Unauthenticated(_WRONG if code else "write the code of your authenticator app too")
+        await tx.con.execute("delete from failed_sign_in where name_sha256 = $1", _name_hash(name))
+        if _hasher.check_needs_rehash(known):
+            await _keep_password(tx, row["id"], await _hash(password))
+        return await begin(tx, row["id"], "password", source, agent)
+
+
+async def begin(tx: Tx, name: str, how: str, source: str, agent: str) -> str:
+    """A new session in the person's first seat; its secret. Raises Unauthenticated for somebody without one."""
+    seat = await tx.con.fetchval(
+        "select id from seat where principal = $1 and ended_at is null order by given_at, id limit 1", name
+    )
+    if seat is None:
+        raise Unauthenticated("you have no role here any more; ask an admin")
+    secret, session_id = secrets.token_urlsafe(32), new_id()
+    await tx.con.execute(
+        "insert into session (id, secret_sha256, principal, seat, how, source, agent, began_at, seen_at) "
+        "values ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
+        session_id,
+        hashed(secret),
+        name,
+        seat,
+        how,
+        source[:100],
+        storable(agent)[:200],
+        tx.now,
+    )
+    await tx.audit("session.began", name, {"session": session_id, "how": how})
+    return secret
+
+
+async def visitor(ctx: Context, secret: str) -> Visitor:
+    """Who is behind a session. Raises Unauthenticated when it is unknown, over, or its seat is."""
+    now = await ctx.db.clock.now()
+    row = await ctx.db.fetchrow(
+        "select s.id as session, s.how, s.seen_at, t.*, c.totp_secret is not null as has_second_step "
+        "from session s join seat t on t.id = s.seat left join credential c on c.principal = s.principal "
+        "where s.secret_sha256 = $1 and s.ended_at is null and t.ended_at is null and s.began_at > $2 and s.seen_at > $3",
+        hashed(secret),
+        now - SESSION_FOR,
+        now - IDLE_FOR,
+    )
+    if row is None:
+        raise Unauthenticated("your session is over; sign in again")
+    seats = await ctx.db.fetch(
+        "select * from seat where principal = $1 and ended_at is null order by given_at, id", row["principal"]
+    )
+    if row["seen_at"] < now - _SEEN_GRAIN:  # not a write for every page
+        await ctx.db.pool.execute("update session set seen_at = $2 where id = $1", row["session"], now)
+    seat = Seat.of(row)
+    owes = (
+        ctx.settings.second_step == "on"
+        and seat.reach.role in _DECIDE
+        and row["how"] != "oidc"  # there the provider asks
+        and not row["has_second_step"]
+    )
+    who = seat.as_principal()
+    return Visitor(
+        who, str(row["session"]), seat, [Seat.of(s) for s in seats], row["how"], row["has_second_step"], owes
+    )
+
+
+async def change_seat(ctx: Context, visit: Visitor, seat_id: str) -> None:
+    """Act from another of one's own seats. Raises NotFound."""
+    if not any(seat.id == seat_id for seat in visit.seats):
+        raise NotFound("you have no such seat")
+    await ctx.db.pool.execute("update session set seat = $2 where id = $1", visit.session, seat_id)
+
+
+async def sign_out(ctx: Context, visit: Visitor, session_id: str | None = None) -> None:
+    """End this session, or another one of the same person. Raises NotFound."""
+    async with ctx.db.transaction(visit.who.id, "page") as tx:
+        wanted = session_id or visit.session
+        ended = as_uuid(wanted) and await tx.con.fetchval(
+            "update session set ended_at = $3 where id = $1 and principal = $2 and ended_at is null returning id",
+            wanted,
+            visit.who.id,
+            tx.now,
+        )
+        if not ended:
+            raise NotFound("you have no such session")
+        await tx.audit("session.ended", visit.who.id, {"session": wanted})
+
+
+async def sessions(ctx: Context, visit: Visitor) -> list[Session]:
+    """The person's sessions that still run, the newest first."""
+    now = await ctx.db.clock.now()
+    rows = await ctx.db.fetch(
+        "select id, how, source, agent, began_at, seen_at from session where principal = $1 and ended_at is null "
+        "and began_at > $2 and seen_at > $3 order by seen_at desc, id",
+        visit.who.id,
+        now - SESSION_FOR,
+        now - IDLE_FOR,
+    )
+    return [
+        Session(
+            str(r["id"]),
+            r["how"],
+            r["source"],
+            r["agent"],
+            r["began_at"],
+            r["seen_at"],
+            str(r["id"]) == visit.session,
+        )
+        for r in rows
+    ]
+
+
+# --- invitations --------------------------------------------------------------------------------------------------
+
+
+async def invited(ctx: Context, secret: str) -> Invited:
+    """Who a link is for. Raises NotFound for one that is unknown, used or too old."""
+    async with ctx.db.transaction(DAEMON, "page") as tx:
+        return Invited(await _invited(tx, secret))
+
+
+async def accept(ctx: Context, secret: str, name: str, password: str, source: str, agent: str) -> str:
+    """Set a password by a link, and sign in. `name` counts only for the first admin. Raises NotFound, Invalid."""
+    async with ctx.db.transaction(DAEMON, "page") as tx:
+        its = await _invited(tx, secret)
+    wanted = its or name.strip()
+    _check_password(password, wanted)
+    kept = await _hash(password)
+    if its is None:
+        await access.add_person(ctx.db, wanted, organisation="", by="daemon")
+    async with ctx.db.transaction(wanted, "page") as tx:
+        if await _invited(tx, secret) != its:
+            raise NotFound("this link was used")
+        await tx.con.execute("update invitation set used_at = $2 where secret_sha256 = $1", hashed(secret), tx.now)
+        if its is None:
+            if await people.has_admin(tx):
+                raise Conflict("there is an admin already, who invites everybody else")
+            await people.give_first(tx, wanted)
+        await _keep_password(tx, wanted, kept)
+        return await begin(tx, wanted, "invitation", source, agent)
+
+
+async def _invited(tx: Tx, secret: str) -> str | None:
+    row = await tx.con.fetchrow(
+        "select principal from invitation where secret_sha256 = $1 and used_at is null and expires_at > $2 for update",
+        hashed(secret),
+        tx.now,
+    )
+    if row is None:
+        raise NotFound("this link is unknown, was used, or is too old; ask an admin for a new one", code="no_link")
+    name: str | None = row["principal"]
+    return name
+
+
+# --- passwords and second steps -----------------------------------------------------------------------------------
+
+
+async def change_password(ctx: Context, visit: Visitor, old: str, new: str) -> None:
+    """Every other session of the person ends. Raises Invalid, Unauthenticated, TooMany."""
+    await _count_try(ctx, visit.who.id, "")
+    known = await ctx.db.fetchval("select password_hash from credential where principal = $1", visit.who.id)
+    if not await _fits(known or _nobody(), old) or known is None:
+        raise Unauthenticated("that is not your present password")
+    _check_password(new, visit.who.id)
+    kept = await _hash(new)
+    async with ctx.db.transaction(visit.who.id, "page") as tx:
+        await _keep_password(tx, visit.who.id, kept)
+        await tx.con.execute("delete from failed_sign_in where name_sha256 = $1", _name_hash(visit.who.id))
+        await tx.con.execute(
+            "update session set ended_at = $3 where principal = $1 and id <> $2 and ended_at is null",
+            visit.who.id,
+            visit.session,
+            tx.now,
+        )
+
+
+async def offer_second_step(ctx: Context, visit: Visitor) -> str:
+    """The secret to put into an authenticator app; it counts once a code of it was given. Raises Conflict."""
+    async with ctx.db.transaction(visit.who.id, "page") as tx:
+        row = await tx.con.fetchrow(
+            "select totp_secret, totp_pending from credential where principal = $1 for update", visit.who.id
+        )
+        if row is None or row["totp_secret"] is not None:
+            raise Conflict("you have a second step; an admin sends you a new link if you lost it")
+        pending: str = row["totp_pending"] or pyotp.random_base32()
+        await tx.con.execute("update credential set totp_pending = $2 where principal = $1", visit.who.id, pending)
+        return pending
+
+
+def address_of(ctx: Context, visit: Visitor, secret: str) -> str:
+    """The `otpauth:` address that authenticator apps read from a QR code."""
+    return pyotp.TOTP(secret).provisioning_uri(name=visit.who.id, issuer_name=ctx.settings.organisation)
+
+
+async def confirm_second_step(ctx: Context, visit: Visitor, code: str) -> None:
+    """Take the offered secret into use. Raises Invalid for a code that is not of it."""
+    async with ctx.db.transaction(visit.who.id, "page") as tx:
+        pending = await tx.con.fetchval(
+            "select totp_pending from credential where principal = $1 and totp_secret is null for update", visit.who.id
+        )
+        step = _step_of(pending, code) if pending else None
+        if step is None:
+            raise Invalid("that is not the code that the app shows now; look at the clock of your telephone too")
+        await tx.con.execute(
+            "update credential set totp_secret = totp_pending, totp_pending = null, totp_used = $2 where principal = $1",
+            visit.who.id,
+            step,
+        )
+        await tx.audit("person.second_step_set", visit.who.id, {})
+
+
+async def _take_code(tx: Tx, name: str, code: str) -> bool:
+    """Whether the code is right and was not used; it is then (RFC 6238 §5.2: once only)."""
+    row = await tx.con.fetchrow("select totp_secret, totp_used from credential where principal = $1 for update", name)
+    step = _step_of(row["totp_secret"], code) if row is not None and row["totp_secret"] else None
+    if row is None or step is None or (row["totp_used"] is not None and step <= row["totp_used"]):
+        return False
+    await tx.con.execute("update credential set totp_used = $2 where principal = $1", name, step)
+    return True
+
+
+def _step_of(secret: str, code: str) -> int | None:
+    """The time step whose code this is: the present one, or one to either side."""
+    given = "".join(code.split())
+    if len(given) != _DIGITS or not given.isascii():
+        return None
+    now, totp = int(datetime.now(UTC).timestamp()) // _STEP_S, pyotp.TOTP(secret)
+    fitting = [at for at in (now - 1, now, now + 1) if secrets.compare_digest(totp.generate_otp(at), given)]
+    return fitting[0] if fitting else None
+
+
+def _check_password(password: str, name: str) -> None:
+    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
+        raise Invalid(f"a password has {PASSWORD_MIN} to {PASSWORD_MAX} characters; some words in a row are a good one")
+    if password.casefold() in (name.casefold(), password[0].casefold() * len(password)):
+        raise Invalid("that password is too easy to guess")
+
+
+async def _hash(password: str) -> str:
+    async with _AT_ONCE:
+        return await asyncio.to_thread(_hasher.hash, _plain(password))
+
+
+async def _fits(kept: str, password: str) -> bool:
+    if len(password) > PASSWORD_MAX:
+        return False
+    async with _AT_ONCE:
+        try:
+            return await asyncio.to_thread(_hasher.verify, kept, _plain(password))
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+@cache
+def _nobody() -> str:
+    """What an unknown name is held against, so that it takes as long as a known one."""
+    return _hasher.hash(secrets.token_urlsafe(16))
+
+
+def _plain(password: str) -> bytes:
+    """One spelling for what looks the same (NIST SP 800-63B-4 §3.1.1.2)."""
+    return unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
+
+
+async def _keep_password(tx: Tx, name: str, kept: str) -> None:
+    await tx.con.execute(
+        "insert into credential (principal, password_hash) values ($1, $2) "
+        "on conflict (principal) do update set password_hash = excluded.password_hash",
+        name,
+        kept,
+    )
+    await tx.audit("person.password_set", name, {})
+
+
+async def _count_try(ctx: Context, name: str, source: str) -> None:
+    """Counts before it is known whether the password is right, so that many at once are counted too."""
+    async with ctx.db.transaction(DAEMON, "page") as tx:
+        name_hash = _name_hash(name)
+        await tx.con.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", name_hash.hex())
+        row = await tx.con.fetchrow(
+            "select count(*) filter (where name_sha256 = $1) as of_name, count(*) filter (where source = $2) as of_source, "
+            "min(at) as oldest from failed_sign_in where (name_sha256 = $1 or (source = $2 and $2 <> '')) and at > $3",
+            name_hash,
+            source[:100],
+            tx.now - TRIES_WITHIN,
+        )
+        if row["of_name"] >= TRIES_OF_NAME or row["of_source"] >= TRIES_OF_SOURCE:
+            wait = int((row["oldest"] + TRIES_WITHIN - tx.now).total_seconds()) + 1
+            minutes = -(-wait // 60)
+            raise TooMany(f"too many tries; wait {minutes} minutes and try again", retry_after=wait)
+        await tx.con.execute(
+            "insert into failed_sign_in (name_sha256, source, at) values ($1, $2, $3)", name_hash, source[:100], tx.now
+        )
+        await tx.con.execute("delete from failed_sign_in where at < $1", tx.now - timedelta(days=1))
+
+
+def _name_hash(name: str) -> bytes:
+    return hashlib.sha256(name.strip().casefold().encode("utf-8", "surrogatepass")).digest()
