@@ -5,8 +5,10 @@ signature. It may not take the name of one that is here, nor of another package'
 recipient would depend on the order in which they were installed.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 
 from notifier.adapter import AgreementChannel, Deps, RegistryAdapter
 from notifier.errors import Invalid
@@ -24,15 +26,25 @@ ADAPTERS: Mapping[str, Build] = {
 }
 
 
+def _outside() -> EntryPoints:
+    """What installed packages bring; packages do not come and go under a running process, only its search path moves."""
+    return _found(tuple(sys.path))
+
+
+@cache
+def _found(search: tuple[str, ...]) -> EntryPoints:
+    return entry_points(group=GROUP)
+
+
 def names() -> frozenset[str]:
     """Every channel there is: ours, and those that installed packages bring. Loads none of them."""
-    return frozenset(ADAPTERS) | {point.name for point in entry_points(group=GROUP)}
+    return frozenset(ADAPTERS) | {point.name for point in _outside()}
 
 
 def conflicts() -> Iterator[tuple[str, str]]:
     """Names that more than one package gives, each with what is wrong."""
     givers: dict[str, list[str]] = {name: ["this program"] for name in ADAPTERS}
-    for point in entry_points(group=GROUP):
+    for point in _outside():
         givers.setdefault(point.name, []).append(_package(point))
     for name, packages in sorted(givers.items()):
         if len(packages) > 1:
@@ -45,7 +57,7 @@ def builder(name: str) -> Build:
         raise Invalid(f"the adapter {name} {wrong}")
     if name in ADAPTERS:
         return ADAPTERS[name]
-    for point in entry_points(group=GROUP, name=name):
+    for point in _outside().select(name=name):
         try:
             build: Build = point.load()
         except Exception as fault:  # another's module, which may fail at anything

@@ -13,12 +13,16 @@ import pytest
 from aiohttp import web_app
 from hypothesis import settings
 
+from notifier import logs
 from notifier.store.embedded import EmbeddedPostgres
 from notifier.store.migrate import migrate
 
 # Speed is measured by `make bench`; a busy machine is no defect.
 settings.register_profile("house", deadline=None, max_examples=40)
 settings.load_profile("house")
+
+# As the daemon has it. Left alone, structlog draws every variable of every frame of an exception: whole catalogs, for minutes.
+logs.configure()
 
 IN_CI = os.environ.get("CI") == "true"
 

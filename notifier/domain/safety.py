@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from notifier.domain.names import Name, display
 from notifier.domain.scripts import mixed_scripts, skeleton
@@ -103,7 +104,9 @@ class TargetLists:
     near: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "near", _near({**_by_label(self.protected), **_by_label(self.popular)}))
+        object.__setattr__(
+            self, "near", _near(frozenset({**_by_label(self.protected), **_by_label(self.popular)}.items()))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,9 +255,10 @@ def _keys(word: str) -> set[str]:
     return {word, *(word[:i] + word[i + 1 :] for i in range(len(word)))}
 
 
-def _near(by_label: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
+@lru_cache(maxsize=2)  # the lists mostly stay the same when the catalog is read anew
+def _near(labelled: frozenset[tuple[str, str]]) -> Mapping[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
-    for label, entry in by_label.items():
+    for label, entry in labelled:
         for key in _keys(label):
             found.setdefault(key, set()).add(entry)
     return {key: frozenset(entries) for key, entries in found.items()}
