@@ -11,7 +11,7 @@ PIP = $(PYTHON) -m pip --disable-pip-version-check -q
 # The programs in an environment hold its full path: in a checkout that was moved they are useless.
 MOVED := $(shell [ ! -f $(VENV)/.where ] || [ "`cat $(VENV)/.where`" = "$(CURDIR)" ] || rm -rf $(VENV))
 
-.PHONY: demo test check bench chaos liars venv clean
+.PHONY: demo test check bench chaos liars fuzz venv clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.runtime
@@ -34,6 +34,9 @@ chaos: $(VENV)/.dev
 
 liars: $(VENV)/.dev
 	NOTIFIER_TEST_LIARS=1 $(PYTHON) -m pytest -q -s tests/acceptance/test_liars.py $(ARGS)
+
+fuzz: $(VENV)/.dev
+	NOTIFIER_TEST_FUZZ=20 $(PYTHON) -m pytest -q tests/web/test_openapi.py $(ARGS)
 
 venv: $(VENV)/.dev
 

@@ -151,8 +151,7 @@ class Chaos:
         """Everything is approved while no agreement is armed, in calm."""
         await self._faults({})
         await self._daemon.start()
-        for name, role in (("sam", "submitter"), ("rita", "reviewer"), ("ada", "admin"), ("boris", "admin")):
-            self._tokens[name] = await self._daemon.token(name, role)
+        self._tokens = await self._daemon.tokens(sam="submitter", rita="reviewer", ada="admin", boris="admin")
         sample = Sample()
 
         def report(name: str) -> Any:

@@ -16,6 +16,9 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from notifier import resources
+from notifier.services import access
+from notifier.store.database import Database
+from notifier.store.embedded import running_dsn
 
 MADE_FOR = datetime(2026, 11, 2, 14, 0, tzinfo=UTC)
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -67,6 +70,13 @@ class Daemon:
         code, out, err = await self.run("token", "add", name, "--role", role, "--json", *args)
         assert code == 0, err
         return str(json.loads(out)["token"])
+
+    async def tokens(self, **roles: str) -> dict[str, str]:
+        """A token for each of these people, without a process for each."""
+        db = await Database.connect(running_dsn(self.state) or "", size=1)
+        made = {name: (await access.add_token(db, name, role, by="test")).token for name, role in roles.items()}
+        await db.close()
+        return made
 
     async def call(self, method: str, path: str, token: str, body: Any = None) -> tuple[int, Any]:
         async with (

@@ -109,8 +109,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     made = Stage(daemon, site)
     try:
         await daemon.start()
-        for name, role in (("sam", "submitter"), ("rita", "reviewer")):
-            made.tokens[name] = await daemon.token(name, role)
+        made.tokens = await daemon.tokens(sam="submitter", rita="reviewer")
         yield made
     finally:
         await daemon.kill()

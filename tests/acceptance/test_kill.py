@@ -35,8 +35,7 @@ class Stage:
 
     async def open(self) -> None:
         await self.daemon.start()
-        for name, role in (("sam", "submitter"), ("rita", "reviewer"), ("ada", "admin"), ("bob", "admin")):
-            self.tokens[name] = await self.daemon.token(name, role)
+        self.tokens = await self.daemon.tokens(sam="submitter", rita="reviewer", ada="admin", bob="admin")
         for admin in ("ada", "bob"):
             status, body = await self.daemon.call("POST", f"/agreements/{AGREEMENT}/arm", self.tokens[admin])
             assert status == 200, body

@@ -13,9 +13,6 @@ from notifier.clock import SystemClock
 from notifier.rehearsal import Cast, overlay_of
 from notifier.sandbox.app import Sandbox
 from notifier.sandbox.config import Channel, Party, SandboxConfig
-from notifier.services import access
-from notifier.services.access import Role
-from notifier.store.database import Database
 from notifier.store.embedded import running_dsn
 from tests.acceptance.daemons import Daemon
 from tests.acceptance.live import AGREEMENT, NAME, ON_DUTY, ends_at, fresh_stream, live_config
@@ -36,10 +33,8 @@ class Stage:
     async def told(self) -> None:
         """One name is asked to be held, approved by one person."""
         await self.daemon.start()
-        db = await Database.connect(running_dsn(self.daemon.state) or "", size=1)
-        roles = {"sam": Role.SUBMITTER, ON_DUTY: Role.REVIEWER, "ada": Role.ADMIN, "bob": Role.ADMIN}
-        tokens = {name: (await access.add_token(db, name, role, by="test")).token for name, role in roles.items()}
-        await db.close()
+        roles = {"sam": "submitter", ON_DUTY: "reviewer", "ada": "admin", "bob": "admin"}
+        tokens = await self.daemon.tokens(**roles)
 
         async def call(method: str, path: str, by: str, body: Any = None) -> Any:
             status, said = await self.daemon.call(method, path, tokens[by], body)

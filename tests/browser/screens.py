@@ -38,7 +38,7 @@ class Screen:
         await self.page.wait_for_load_state("load")
 
     async def write(self, label: str, text: str) -> None:
-        await self.page.get_by_label(label).first.fill(text)
+        await self.page.get_by_label(label, exact=True).fill(text)
 
     async def sign_in(self, name: str, password: str) -> None:
         await self.open("/sign-in")
@@ -96,6 +96,7 @@ async def screen(
     opened.page.on("request", lambda request: asked(request.url))
     try:
         yield opened
-        assert opened.faults == []
+        if opened.faults:
+            raise AssertionError("\n".join(opened.faults))
     finally:
         await context.close()
