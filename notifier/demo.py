@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import json
+import re
+import secrets
 import time
 import tomllib
 from collections import Counter
@@ -11,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -20,9 +23,10 @@ from notifier.domain.epp import Measure
 from notifier.errors import Invalid
 from notifier.rehearsal import Cast, Plan, Rehearsal
 from notifier.sample_people import Api, Clerk
-from notifier.services import access
+from notifier.services import access, links, people, sign_in
 from notifier.services.access import Role
 from notifier.services.audit_verify import verify
+from notifier.services.people import Reach
 from notifier.store import keys
 
 SUBMITTER, REVIEWERS = "Sam Submitter", ("Rita Reviewer", "Rolf Reviewer")
@@ -32,6 +36,7 @@ _ENDS = {
 }
 _AT_ONCE = 8
 _BATCH = 25
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _NOTE = "sample: compared the name, the evidence and what was measured; they agree"
 
 Tell = Callable[[str, int, int], None]
@@ -110,6 +115,73 @@ def reports_of(file: Path | None, count: int | None) -> list[bytes]:
     return lines[:count] if count else lines
 
 
+# Who may sign in at `--keep`, each with one role.
+SEATS: Mapping[str, Reach] = {
+    SUBMITTER: Reach(Role.SUBMITTER),
+    **dict.fromkeys(REVIEWERS, Reach(Role.REVIEWER)),
+    "Vera Verisign": Reach(Role.REGISTRY, registry="verisign"),
+    "Eva Evaluator": Reach(Role.EVALUATOR),
+    "Otto Auditor": Reach(Role.AUDITOR),
+    "Ada Admin": Reach(Role.ADMIN),
+}
+_FOR_REVIEW, _FOR_ANSWER = 12, 4
+
+
+async def give_seats(stage: Rehearsal) -> str:
+    """Let the sample people sign in; their one password, which is another each time."""
+    ctx, password = stage.house.ctx, "-".join(secrets.token_hex(2) for _ in range(4))
+    for name, reach in SEATS.items():
+        link = await people.add(ctx.db, name, reach, by="demo")
+        await sign_in.accept(ctx, link, "", password, "demo", "demo")
+    return password
+
+
+async def leave_work(stage: Rehearsal, reports: Sequence[bytes]) -> str | None:
+    """Some new cases to review, and some notices that wait for the registry's own answer. The address at which the
+    registrant of a name that was acted on appeals, if there is one."""
+    names = [line for line in reports if b'"program":"opioids"' in line and b".com" in line]
+    tokens = await add_people(stage)
+    async with aiohttp.ClientSession(base_url=stage.url) as api:
+        submitter, *reviewers = [Api(api, token) for token in (tokens.submitter, *tokens.reviewers)]
+        moved = await stage.clock.now() - stage.plan.start
+        fresh = [_anew(line, moved) for line in names[: _FOR_REVIEW + _FOR_ANSWER]]
+        answer = await submitter.post_lines("/reports/batch", b"\n".join(fresh))
+        await stage.quiet()
+        taken = [r for r in answer["results"] if r["state"] == "in_review"][:_FOR_ANSWER]
+        stage.sandbox.desk.behaviours.update({r["domain"]: "silent" for r in taken})
+        for result in taken:
+            for reviewer in reviewers:
+                await _approve(reviewer, result["case_id"])
+        await stage.advance_to(await stage.clock.now() + timedelta(minutes=31))
+    ctx = stage.house.ctx
+    notice = await ctx.db.fetchval(
+        "select n.id from notice n join cases c on c.id = n.case_id where n.purpose = 'request' "
+        "and c.observed in ('verified', 'verified_dns_only') and c.state in ('resolved', 'closed') order by n.id limit 1"
+    )
+    return links.appeal_url(ctx.settings.public_url, ctx.reply_key, str(notice)) if notice else None
+
+
+def _anew(line: bytes, moved: timedelta) -> bytes:
+    """The sample report about a name next to its own, made now."""
+    report = json.loads(line)
+    was = urlsplit(report["urls"][0]).hostname or ""
+    text = json.dumps({key: value for key, value in report.items() if key != "external_id"})
+    text = _INSTANT.sub(lambda at: (datetime.fromisoformat(at[0]) + moved).strftime("%Y-%m-%dT%H:%M:%SZ"), text)
+    return text.replace(was, f"next-{was}").encode()
+
+
+async def _approve(reviewer: Api, case_id: str) -> None:
+    """Approve what is shown, if it can be and this person may."""
+    shown = await reviewer.get(f"/cases/{case_id}/preview")
+    if shown["blockers"]:
+        return
+    try:
+        await reviewer.post(f"/cases/{case_id}/approve", {"digest": shown["digest"], "note": _NOTE})
+    except Invalid as refusal:
+        if refusal.code not in ("four_eyes", "conflict"):
+            raise
+
+
 async def add_people(stage: Rehearsal) -> People:
     db = stage.house.ctx.db
     submitter = await access.add_token(db, SUBMITTER, Role.SUBMITTER, by="demo")
@@ -121,9 +193,9 @@ async def play(stage: Rehearsal, reports: Sequence[bytes], tell: Tell) -> Summar
     """Submit, review, and let time pass until every report has settled."""
     began = time.monotonic()
     start = await stage.clock.now()
-    people = await add_people(stage)
+    made = await add_people(stage)
     async with aiohttp.ClientSession(base_url=stage.url) as api:
-        submitter, *reviewers = [Api(api, token) for token in (people.submitter, *people.reviewers)]
+        submitter, *reviewers = [Api(api, token) for token in (made.submitter, *made.reviewers)]
         results = await _submit(submitter, reports, tell)
         await stage.quiet()
         await _review(stage, reviewers, tell)

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +26,7 @@ _PARTIES_LOOK_S = 0.2
 def demo(
     reports: Annotated[Path | None, typer.Option("--reports", exists=True, dir_okay=False, help="NDJSON.")] = None,
     count: Annotated[int | None, typer.Option("--count", min=1, help="Only the first so many reports.")] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the API up and print addresses and sign-in.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the pages up and print addresses and sign-in.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
 ) -> None:
     """Send sample reports through to observed outcomes, with simulated registries, on this machine alone."""
@@ -47,7 +48,7 @@ async def _demo(reports: Path | None, count: int | None, keep: bool, as_json: bo
             else:
                 _table(summary)
             if keep:
-                await _stay(stage)
+                await _stay(stage, lines)
     return summary
 
 
@@ -106,15 +107,17 @@ def _counts(counts: Any) -> str:
     return ", ".join(f"{what} {n}" for what, n in counts.items()) or "none"
 
 
-async def _stay(stage: Rehearsal) -> None:
-    """Leave everything up; from here the clock runs at normal pace, and the parties go on by it."""
-    people = await acts.add_people(stage)
+async def _stay(stage: Rehearsal, reports: Sequence[bytes]) -> None:
+    """Leave everything up, with work for each of the sample people; from here the clock runs at normal pace."""
+    appeal = await acts.leave_work(stage, reports)
+    password = await acts.give_seats(stage)
     await stage.clock.run()
-    tokens = dict(zip((acts.SUBMITTER, *acts.REVIEWERS), (people.submitter, *people.reviewers), strict=True))
+    width = max(map(len, acts.SEATS))
     lines = [
-        f"\nAPI   {stage.url}/api/v1",
-        f"docs  {stage.url}/docs",
-        *(f"token of {name}: {token}" for name, token in tokens.items()),
+        f"\npages {stage.url}/sign-in with the password {password} as",
+        *(f"      {name:<{width}}  {reach.role}" for name, reach in acts.SEATS.items()),
+        *([f"      nobody: {appeal} contests what was done to a name"] if appeal else []),
+        f"API   {stage.url}/api/v1, described at {stage.url}/docs; an admin makes tokens",
         f"for `notifier case ...`: NOTIFIER_STATE_DIR={stage.house.settings.state_dir}",
         "Ctrl-C ends it and removes everything.",
     ]
