@@ -108,7 +108,8 @@ def _hold_lapsed(case: "Case", event: HoldLapsed, now: datetime) -> "Step":
 def _back_seen(case: "Case", event: BackSeen, now: datetime) -> "Step":
     if case.undo not in ("requested", "claimed"):
         raise Conflict("no undo is asked for")
-    return case._stay(Fact("case.restored", {"observation": event.observation_id}), undo="verified")
+    fact = Fact("case.restored", {"observation": event.observation_id})
+    return case._stay(fact, undo="verified", observed=event.observed)
 
 
 def _event_over(case: "Case", event: EventOver, now: datetime) -> "Step":
@@ -142,7 +143,8 @@ def _released(case: "Case", event: Released, now: datetime) -> "Step":
     fact = Fact("case.released", {"observation": event.observation_id, "in_time": event.in_time})
     seen = "released_on_time" if event.in_time else "reinstated"
     wrong = (case.aftermath or "").startswith("lifted_")
-    return case._stay(fact, undo="verified", aftermath=case.aftermath if wrong else seen)
+    aftermath = case.aftermath if wrong else seen
+    return case._stay(fact, undo="verified", observed=event.observed, aftermath=aftermath)
 
 
 def _found_wrong(case: "Case", event: FoundWrong, now: datetime) -> "Step":

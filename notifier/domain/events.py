@@ -419,9 +419,11 @@ class Lapsed:
 
 @dataclass(frozen=True, slots=True)
 class BackSeen:
-    """Two looks, further apart than what resolvers remember, saw the name as it was before."""
+    """Two looks, further apart than what resolvers remember, saw the name as it was before. `observed`: what the case's
+    claims come to since."""
 
     observation_id: str
+    observed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -473,10 +475,12 @@ class EventOver:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A name that was held for an event is back, as two looks agree. `in_time`: within the event's margin."""
+    """A name that was held for an event is back, as two looks agree. `in_time`: within the event's margin.
+    `observed`: what the case's claims come to since."""
 
     observation_id: str
     in_time: bool
+    observed: str
 
 
 @dataclass(frozen=True, slots=True)

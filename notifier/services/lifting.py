@@ -10,7 +10,7 @@ from notifier.domain.jobs import JobKind, Timer
 from notifier.domain.lifting import back_since
 from notifier.domain.look import Look
 from notifier.domain.notice import LIVE
-from notifier.services import binding, recalling, slots
+from notifier.services import binding, outcomes, recalling, slots
 from notifier.services.access import DAEMON
 from notifier.services.alarming import raise_alarm
 from notifier.services.context import Context
@@ -66,8 +66,8 @@ async def is_enforced(con: Connection, case_id: str) -> bool:
     """Whether something was done to the name at our request, as far as its recipients say or we saw."""
     found: bool = await con.fetchval(
         "with recursive family (id) as (select $1::uuid union select m.id from cases m join family f on m.merged_into = f.id) "
-        "select exists (select from claim where case_id in (select id from family) and measure <> 'restore' "
-        "and verdict <> 'contradicted') or coalesce((select o.look->'delegation'->>'answer' in ('absent', 'residual') "
+        "select exists (select from claim where case_id in (select id from family) and measure <> 'restore' and verdict "
+        "not in ('contradicted', 'released')) or coalesce((select o.look->'delegation'->>'answer' in ('absent', 'residual') "
         "from observation o where o.case_id = $1 and o.look->'delegation'->>'answer' <> 'inconclusive' "
         "order by o.at desc limit 1), false)",
         case_id,
@@ -106,7 +106,8 @@ async def look_back(ctx: Context, case_id: str) -> None:
                 tx.now,
             )
             if locked.undo != "verified":
-                await tx.save(locked.apply(BackSeen(observation_id), tx.now))
+                observed = await outcomes.release(tx.con, case_id)
+                await tx.save(locked.apply(BackSeen(observation_id, observed), tx.now))
             return
         if tx.now >= asked_at + _BACK_WITHIN:
             await alarm(tx, NOT_RESTORED, f"{case.target.name}: we asked to restore it, and it is not back", case_id)

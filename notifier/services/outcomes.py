@@ -1,5 +1,6 @@
 """What became of it: a claim is held against our own looks until it is verified, refuted, or past its deadline."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -26,7 +27,9 @@ from notifier.store.ids import new_id
 
 _ON_CONTENT = {Measure.CONTENT_REMOVAL}
 _DAILY = timedelta(days=1)
-_WATCHED = PROVEN | {Verdict.PARTIAL}  # what was seen done, whole or in part, may come undone
+# What was seen done, whole or in part, may come undone; what was seen undone at our request, be done again.
+_WATCHED = PROVEN | {Verdict.PARTIAL, Verdict.RELEASED}
+_RELEASED_FROM = PROVEN | {Verdict.PARTIAL, Verdict.RELAPSED}
 
 
 async def observe(ctx: Context, claim_id: str) -> None:
@@ -88,6 +91,8 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str, seen: Look) ->
     if found.verdict is Verdict.RELAPSED and binding.succeeded(case, seen):  # after a purge nobody else says so
         why = "the name was purged, and what is there now is another registration"
         found = replace(found, verdict=Verdict.UNVERIFIABLE, outcome="superseded_epoch", actor="none", why=why)
+    if row["verdict"] == Verdict.RELEASED:  # seen undone because we asked for it, which is no relapse
+        found = replace(found, verdict=Verdict.RELEASED, why=row["why"])
     expires_at = next((e for e in (look.registration.expires_at for look in reversed(looks)) if e is not None), None)
     await tx.con.execute(
         "update claim set verdict = $2, outcome = $3, credited = $4, alarms = $5, why = $6, judged_at = $7, "
@@ -110,6 +115,8 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str, seen: Look) ->
         await raise_alarm(
             tx, cause.kind, found.why, case, claim_id, claim_id=claim_id, seen_at=cause.seen_at, expires_at=expires_at
         )
+    if requested is Measure.RESTORE and found.verdict in PROVEN:
+        await release(tx.con, case.id)
     standing = await _standing(tx.con, case.id)
     final = _is_final(found, row["deadline"], tx.now)
     next_look = _next_look(program, found.verdict, final, row["claimed_at"], row["deadline"], tx.now, claim_id)
@@ -134,7 +141,7 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str, seen: Look) ->
         event = Judged(
             claim_id,
             found.verdict,
-            summarise(verdict for _, verdict in standing),
+            _summary(standing),
             found.outcome,
             found.actor,
             final,
@@ -152,6 +159,24 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str, seen: Look) ->
         await tx.add_timer(case.id, Timer(JobKind.OBSERVE, claim_id, next_look))
     elif case.state is CaseState.RESOLVED and found.verdict in _WATCHED:
         await tx.save(case.apply(WatchEnded(), tx.now))
+
+
+async def release(con: Connection, case_id: str) -> str:
+    """An undo was seen: nothing that was done at our request stands any more. What the case's claims come to now."""
+    await con.execute(
+        "update claim set verdict = $2, why = $3 where case_id = $1 and measure <> 'restore' and verdict = any($4)",
+        case_id,
+        str(Verdict.RELEASED),
+        "it was taken back, and the name was seen as it was before",
+        [str(verdict) for verdict in _RELEASED_FROM],
+    )
+    return _summary(await _standing(con, case_id))
+
+
+def _summary(standing: Sequence[tuple[Measure, Verdict]]) -> str:
+    """An undo that was seen is no act that stands."""
+    undone = {(Measure.RESTORE, verdict) for verdict in PROVEN}
+    return summarise(Verdict.RELEASED if each in undone else each[1] for each in standing)
 
 
 async def _standing(con: Connection, case_id: str) -> list[tuple[Measure, Verdict]]:
@@ -172,7 +197,7 @@ async def _no_other(con: Connection, case: Case) -> bool:
 
 def _is_final(found: Judgement, deadline: datetime, now: datetime) -> bool:
     """Whether the case may rest on this. Before the deadline only proof, harm, or a state that stood before may."""
-    if found.verdict in PROVEN or found.verdict is Verdict.CONTRADICTED:
+    if found.verdict in PROVEN or found.verdict in (Verdict.CONTRADICTED, Verdict.RELEASED):
         return True
     if found.verdict is Verdict.UNVERIFIABLE and found.outcome is not None:
         return True

@@ -17,7 +17,7 @@ from notifier.domain.look import Look
 from notifier.domain.notice import ASKING, LIVE, Notice, Purpose
 from notifier.domain.rules import InEventWindow
 from notifier.domain.undoing import Standing, standing, still_shows
-from notifier.services import binding, recalling
+from notifier.services import binding, outcomes, recalling
 from notifier.services.access import DAEMON
 from notifier.services.alarming import raise_alarm
 from notifier.services.context import Context
@@ -139,7 +139,8 @@ async def _judge(ctx: Context, tx: Tx, case: Case, held: Sequence[Notice], obser
     release_by = min(n.release_by for n in held if n.release_by is not None)
     if all(now.settled for was, now in found if was):
         back = max(now.free_since or tx.now for was, now in found if was)
-        await tx.save(case.apply(Released(observation, back <= release_by), tx.now))
+        observed = await outcomes.release(tx.con, case.id)
+        await tx.save(case.apply(Released(observation, back <= release_by, observed), tx.now))
         return
     if tx.now >= release_by and not all(now.shown is False for was, now in found if was):
         what = f"{case.target.registrable} was to be held until an event ended, and is not seen back: call whoever was asked"

@@ -135,7 +135,7 @@ EVENTS: list[e.Event] = [
     e.Overturned("a", "overturned", "wrong_name", cured=False, told=True, looks=(NOW,)),
     e.Overturned("a", "partial", "cured", cured=True, told=False, looks=()),
     e.Lapsed("a", told=True, looks=(NOW,)),
-    e.BackSeen("o"),
+    e.BackSeen("o", "released"),
     judged(Verdict.VERIFIED, hold=HELD),
     judged(Verdict.RELAPSED, reopens=False),
     e.HoldKept("other", "the shop still sells", ("e",), HELD),
@@ -146,7 +146,7 @@ EVENTS: list[e.Event] = [
     e.PhaseSeen(None, "o", None),
     e.EventOver("final", True, True, (NOW,)),
     e.EventOver("final", False, False, ()),
-    e.Released("o", True),
+    e.Released("o", True, "released"),
     e.FoundWrong("a", "other"),
     e.UndoNeedless("n"),
     e.StepChosen(RUNG, "nobody was asked yet"),
@@ -492,11 +492,11 @@ def test_a_cure_and_a_lapse_are_no_mistakes_of_the_report() -> None:
 
 def test_a_name_is_back_once_and_only_where_it_was_asked_for() -> None:
     lifted = appealed(CaseState.RESOLVED).apply(OVERTURNED, NOW).case
-    back = lifted.apply(e.BackSeen("o"), NOW).case
+    back = lifted.apply(e.BackSeen("o", "released"), NOW).case
     assert back.undo == "verified"
     for case in (back, a_case(CaseState.RESOLVED)):
         with pytest.raises(Conflict):
-            case.apply(e.BackSeen("o"), NOW)
+            case.apply(e.BackSeen("o", "released"), NOW)
 
 
 # --- rules and what must be weighed -------------------------------------------------------------------------------
@@ -739,11 +739,11 @@ def test_what_was_claimed_and_not_seen_at_the_end_has_no_outcome() -> None:
 
 def test_a_name_that_is_back_says_when_and_never_that_a_wrong_hold_was_right() -> None:
     over = a_case(CaseState.NOTIFIED).apply(e.EventOver("final", True, True, ()), UNTIL).case
-    assert over.apply(e.Released("o", True), UNTIL).case.aftermath == "released_on_time"
-    assert over.apply(e.Released("o", False), UNTIL).case.aftermath == "reinstated"
+    assert over.apply(e.Released("o", True, "released"), UNTIL).case.aftermath == "released_on_time"
+    assert over.apply(e.Released("o", False, "released"), UNTIL).case.aftermath == "reinstated"
     wrong = over.apply(e.FoundWrong("a", "other"), UNTIL).case
-    assert wrong.apply(e.Released("o", True), UNTIL).case.aftermath == "lifted_wrong"
+    assert wrong.apply(e.Released("o", True, "released"), UNTIL).case.aftermath == "lifted_wrong"
     with pytest.raises(Conflict):
-        a_case(CaseState.NOTIFIED).apply(e.Released("o", True), UNTIL)
+        a_case(CaseState.NOTIFIED).apply(e.Released("o", True, "released"), UNTIL)
     with pytest.raises(Conflict):
         a_case(CaseState.NOTIFIED).apply(e.FoundWrong("a", "other"), UNTIL)

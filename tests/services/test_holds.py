@@ -53,7 +53,8 @@ async def test_a_hold_that_nothing_supports_lapses_after_its_owner_was_warned(st
     assert (await stage.notice(case_id))["purpose"] == "restore"
     await stage.pass_time(days=3)  # the recipient obeys, and the name is seen back
     case = await stage.case(case_id)
-    assert (case["state"], case["undo"]) == ("closed", "verified")
+    assert (case["state"], case["undo"], case["observed"]) == ("closed", "verified", "released")
+    assert await stage.ctx.db.fetchval("select verdict from claim where measure = 'hold'") == "released"
     causes = await stage.ctx.db.fetch("select cause, restored_at from correction")
     assert [(c["cause"], c["restored_at"] is not None) for c in causes] == [("unsupported", True)]
     assert await stage.tags(case_id) != []

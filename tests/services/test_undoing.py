@@ -107,7 +107,10 @@ async def test_a_hold_without_a_word_is_seen_all_the_same(stage: Stage) -> None:
 async def test_an_undo_that_is_answered_and_seen_needs_nobody(stage: Stage) -> None:
     case_id = await withdrawn(stage, then="obey")
     await stage.pass_time(days=20)
-    assert (await stage.case(case_id))["undo"] == "verified"
+    case = await stage.case(case_id)
+    assert (case["undo"], case["observed"]) == ("verified", "released")
+    claims = await stage.ctx.db.fetch("select measure, verdict from claim order by claimed_at")
+    assert [tuple(claim) for claim in claims] == [("hold", "released"), ("restore", "verified")]
     assert (len(await undos(stage, case_id)), await alarms(stage), await planned(stage)) == (1, [], 0)
 
 

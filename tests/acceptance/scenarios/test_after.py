@@ -65,7 +65,7 @@ async def test_25_a_challenge_that_nobody_meets_in_ten_working_days_lifts_the_ho
     await house.stage.pass_time(days=2)
     assert [r.ask.purpose for r in house.stage.received(CHALLENGED)][:2] == ["request", "restore"]
     case = await house.case(cases[CHALLENGED])
-    assert (case["aftermath"], case["undo"]) == ("lifted_lapsed", "verified")
+    assert (case["aftermath"], case["undo"], case["observed"]) == ("lifted_lapsed", "verified", "released")
     assert house.sandbox.world.find(CHALLENGED).delegated
 
 
@@ -107,4 +107,4 @@ async def test_27_a_hold_for_an_event_ends_with_it_though_nobody_is_there(open_s
         assert found is not None
         assert found.delegated
         case = await stage.case(case_id)
-        assert (case["aftermath"], case["undo"]) == ("released_on_time", "verified")
+        assert (case["aftermath"], case["undo"], case["observed"]) == ("released_on_time", "verified", "released")

@@ -204,6 +204,7 @@ async def test_26_what_falls_on_appeal_is_given_back_seen_to_be_and_written_down
     await stage.pass_time(days=1)
     case = await house.case(cases[name])
     assert (case["outcome"], case["aftermath"], case["undo"]) == ("registry_hold", "lifted_wrong", "verified")
+    assert case["observed"] == "released"
     found = house.sandbox.world.find(name)
     assert (found.delegated, "serverHold" in found.statuses) == (True, False)
     (row,) = await stage.ctx.db.fetch("select * from correction where case_id = $1", cases[name])
