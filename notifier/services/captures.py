@@ -40,8 +40,10 @@ async def ask(ctx: Context, who: Principal, case_id: str, *, via: str = "api") -
     return case
 
 
-async def of_case(ctx: Context, who: Principal, case_id: str) -> list[tuple[Captured, list[Near]]]:
-    """Every capture of a case, newest first; a submitter's are of the pages of its own side.
+async def of_case(
+    ctx: Context, who: Principal, case_id: str, *, newest: int | None = None
+) -> list[tuple[Captured, list[Near]]]:
+    """Every capture of a case, or only so many, newest first; a submitter's are of the pages of its own side.
 
     With the newest of each page come the cases that look alike and that may be told of.
     """
@@ -49,7 +51,7 @@ async def of_case(ctx: Context, who: Principal, case_id: str) -> list[tuple[Capt
     async with ctx.db.pool.acquire() as con:
         case = await review.visible(ctx, con, who, case_id)
         met, found = set[str](), []
-        for row in await _visible(con, who, await capture_store.of_case(con, case.id)):
+        for row in await _visible(con, who, await capture_store.of_case(con, case.id, newest)):
             found.append((row, [] if row.url in met else await _near(ctx, con, who, row)))
             met.add(row.url)
     return found

@@ -18,7 +18,7 @@ from notifier.store.database import storable
 from notifier.store.ids import as_uuid
 
 MAX_PAGE = 200
-_REVIEW_WITHIN = timedelta(days=1)
+REVIEW_WITHIN = timedelta(days=1)
 
 CASE_COLUMNS = (
     "c.id, c.reference, c.program, c.target, c.scope, c.registrable, c.host, c.private_suffix, c.tld, c.display, c.safety, "
@@ -77,22 +77,22 @@ async def cases(
     if wanted.overdue is not None:
         now = await ctx.db.clock.now()
         query.where(
-            ("" if wanted.overdue else "not ") + "(c.state = 'in_review' and c.review_since < {})", now - _REVIEW_WITHIN
+            ("" if wanted.overdue else "not ") + "(c.state = 'in_review' and c.review_since < {})", now - REVIEW_WITHIN
         )
     if wanted.held is not None:
         query.where(f"c.review_by is {'not ' if wanted.held else ''}null")
     page = await read_page(ctx, query, f"select {CASE_COLUMNS} from {_CASES}", "c.opened_at", "c.id", limit, cursor)
-    return Page([_quiet(who, row) for row in page.items], page.next_cursor)
+    return Page([quiet(who, row) for row in page.items], page.next_cursor)
 
 
-def _quiet(who: Principal, row: Mapping[str, Any]) -> Mapping[str, Any]:
+def quiet(who: Principal, row: Mapping[str, Any]) -> Mapping[str, Any]:
     """A case's row as this principal may read it: whether it is held is for the permitted alone, on every face."""
     return row if access.DECONFLICT in who.permissions else {**row, "embargo": None}
 
 
 async def case(ctx: Context, who: Principal, case_id: str) -> Mapping[str, Any]:
     """One case. Raises NotFound also for one outside the scope."""
-    return _quiet(who, await _one(ctx, access.case_scope(who, ctx.owned_by(who.organisation), first=2), case_id))
+    return quiet(who, await _one(ctx, access.case_scope(who, ctx.owned_by(who.organisation), first=2), case_id))
 
 
 async def case_of_reference(ctx: Context, who: Principal, reference: str) -> str:
@@ -121,36 +121,48 @@ async def case_of_reference(ctx: Context, who: Principal, reference: str) -> str
     return str(found[0]["id"])
 
 
-async def case_parts(ctx: Context, who: Principal, case_id: str) -> Mapping[str, Any]:
-    """What a case holds: reports, evidence, approvals, claims, open tasks and alarms.
+async def case_parts(ctx: Context, who: Principal, case_id: str, *, newest: int | None = None) -> Mapping[str, Any]:
+    """What a case holds: reports, evidence, approvals, claims, open tasks and alarms, each list oldest first.
 
     A submitter sees its own reports and evidence and what became of the case, not who else reported or approved.
+    `newest`: of each list only so many.
     """
     await case(ctx, who, case_id)
     if who.role is Role.SUBMITTER:
-        return await _parts_for_submitter(ctx, who, case_id)
+        return await _parts_for_submitter(ctx, who, case_id, newest)
     parts = {
-        "reports": "select id, principal, organisation, external_id, received_at, urls, duplicate from report "
-        "where case_id = $1 and code is null order by received_at, id",
+        "reports": "select id, principal, organisation, external_id, received_at, urls, duplicate, body->>'summary' as summary "
+        "from report "
+        "where case_id = $1 and code is null order by received_at{desc}, id{desc}",
         "evidence": "select id, kind, sha256, supplied_by, received_at, body from evidence where case_id = $1 "
-        "order by received_at, id",
-        "approvals": "select principal, digest, program_digest, note, at from approval where case_id = $1 order by at",
+        "order by received_at{desc}, id{desc}",
+        "approvals": "select principal, digest, program_digest, note, at from approval where case_id = $1 "
+        "order by at{desc}",
         "claims": "select id, notice_id, measure, actor, effective_at, claimed_at, deadline, verdict, outcome, credited, "
         "alarms, why, judged_at, parent_effective_at, user_effective_at, verified_at, relapsed_at, will_drop_on from claim "
-        "where case_id = $1 order by claimed_at",
+        "where case_id = $1 order by claimed_at{desc}",
         "notices": f"select {NOTICE_COLUMNS} from notice n join cases c on c.id = n.case_id where c.id = $1 "
-        "order by n.drafted_at, n.version",
+        "order by n.drafted_at{desc}, n.version{desc}",
         "linked_notices": "with recursive family (id) as (select m.id from cases m where m.merged_into = $1 union "
         "select m.id from cases m join family f on m.merged_into = f.id) "
         f"select {NOTICE_COLUMNS} from notice n join cases c on c.id = n.case_id where c.id in (select id from family) "
-        "order by n.drafted_at, n.version",
-        "tasks": "select id, kind, detail, opened_at, due_at, taken_by from task where case_id = $1 and resolved_at is null",
+        "order by n.drafted_at{desc}, n.version{desc}",
+        "tasks": "select id, kind, detail, opened_at, due_at, taken_by from task where case_id = $1 "
+        "and resolved_at is null order by opened_at{desc}, id{desc}",
         "alarms": "select id, kind, sentence, detail, raised_at, told_at, taken_by from alarm "
-        "where case_id = $1 and closed_at is null",
-        "files": _FILES + " order by f.received_at, b.sha256",
+        "where case_id = $1 and closed_at is null order by raised_at{desc}, id{desc}",
+        "files": _FILES + " order by f.received_at{desc}, b.sha256{desc}",
     }
-    found: dict[str, Any] = {name: [dict(r) for r in await ctx.db.fetch(sql, case_id)] for name, sql in parts.items()}
+    found: dict[str, Any] = {name: await _part(ctx, sql, newest, case_id) for name, sql in parts.items()}
     return {**found, "legal_hold": await _on_hold(ctx, case_id)}
+
+
+async def _part(ctx: Context, sql: str, newest: int | None, *args: Any) -> list[dict[str, Any]]:
+    """Rows oldest first; the query says `{desc}` where it is turned round to cut it to the newest."""
+    if newest is None:
+        return [dict(row) for row in await ctx.db.fetch(sql.format(desc=""), *args)]
+    rows = await ctx.db.fetch(f"{sql.format(desc=' desc')} limit {newest:d}", *args)
+    return [dict(row) for row in reversed(rows)]
 
 
 _FILES = (
@@ -167,36 +179,22 @@ async def _on_hold(ctx: Context, case_id: str) -> bool:
     )
 
 
-async def _parts_for_submitter(ctx: Context, who: Principal, case_id: str) -> Mapping[str, Any]:
+async def _parts_for_submitter(ctx: Context, who: Principal, case_id: str, newest: int | None) -> Mapping[str, Any]:
     own = access.own_report(2, 3)
-    reports = await ctx.db.fetch(
-        "select r.id, r.principal, r.organisation, r.external_id, r.received_at, r.urls, r.duplicate from report r "
-        f"where r.case_id = $1 and r.code is null and {own} order by r.received_at, r.id",
-        case_id,
-        who.id,
-        who.organisation,
-    )
-    evidence = await ctx.db.fetch(
-        "select e.id, e.kind, e.sha256, e.supplied_by, e.received_at, e.body from evidence e "
-        "left join report r on r.id = e.report_id "
-        f"where e.case_id = $1 and (e.supplied_by = $2 or {own}) order by e.received_at, e.id",
-        case_id,
-        who.id,
-        who.organisation,
-    )
-    files = await ctx.db.fetch(
-        f"{_FILES} and (f.supplied_by = $2 or exists (select from report r where r.case_id = $1 and {own} "
-        "and r.principal = f.supplied_by)) order by f.received_at, b.sha256",
-        case_id,
-        who.id,
-        who.organisation,
-    )
+    queries = {
+        "reports": "select r.id, r.principal, r.organisation, r.external_id, r.received_at, r.urls, r.duplicate, "
+        "r.body->>'summary' as summary "
+        f"from report r where r.case_id = $1 and r.code is null and {own} order by r.received_at{{desc}}, r.id{{desc}}",
+        "evidence": "select e.id, e.kind, e.sha256, e.supplied_by, e.received_at, e.body from evidence e "
+        f"left join report r on r.id = e.report_id where e.case_id = $1 and (e.supplied_by = $2 or {own}) "
+        "order by e.received_at{desc}, e.id{desc}",
+        "files": f"{_FILES} and (f.supplied_by = $2 or exists (select from report r where r.case_id = $1 and {own} "
+        "and r.principal = f.supplied_by)) order by f.received_at{desc}, b.sha256{desc}",
+    }
     hidden = ("approvals", "claims", "notices", "tasks", "alarms", "linked_notices")
     return {
         **{name: [] for name in hidden},
-        "reports": [dict(r) for r in reports],
-        "evidence": [dict(r) for r in evidence],
-        "files": [dict(r) for r in files],
+        **{name: await _part(ctx, sql, newest, case_id, who.id, who.organisation) for name, sql in queries.items()},
         "legal_hold": False,
     }
 

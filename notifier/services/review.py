@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from notifier.domain.case import Case
+from notifier.domain.case import Case, Step
 from notifier.domain.case_state import BEFORE_SENDING, CaseState
 from notifier.domain.events import (
     ApprovalVoided,
@@ -233,11 +233,14 @@ async def reject(
     """Reject a case under review. `ground`: substance, clerical, out_of_scope or duplicate, for the accuracy ledger."""
     async with ctx.db.transaction(who.id, via) as tx:
         case = await lock_for_review(ctx, tx, who, case_id)
-        if await binding.somebody_asked(tx, case):
-            raise Conflict(
-                "parties were asked already: withdraw the case, and each of them is told", code="already_told"
-            )
-        return await tx.save(case.apply(Rejected(who.id, storable(reason), ground), tx.now))
+        return await tx.save(await rejecting(tx, case, who, storable(reason), ground))
+
+
+async def rejecting(tx: Tx, case: Case, who: Principal, reason: str, ground: str = "substance") -> Step:
+    """The step that rejects it, not saved. Raises Conflict, also where parties were asked already."""
+    if await binding.somebody_asked(tx, case):
+        raise Conflict("parties were asked already: withdraw the case, and each of them is told", code="already_told")
+    return case.apply(Rejected(who.id, reason, ground), tx.now)
 
 
 async def request_evidence(ctx: Context, who: Principal, case_id: str, reason: str, *, via: str = "api") -> Case:
@@ -280,13 +283,21 @@ async def withdraw(
     reason = storable(reason)
     async with ctx.db.transaction(who.id, via) as tx:
         case = await _lock(ctx, tx, who, case_id)
-        access.require_program(who, case.program, ctx.program(case.program).owner)
-        await _only_its_own(tx, who, case)
-        live = await notice_store.of_case(tx.con, case.id, *LIVE)
-        if live or await binding.linked(tx, case):
-            access.require(who, Role.REVIEWER)
-            access.require_person(who)
+        await may_withdraw(ctx, tx, who, case)
         return await withdrawing.withdraw(ctx, tx, case, who.id, reason, ground)
+
+
+async def may_withdraw(ctx: Context, tx: Tx, who: Principal, case: Case) -> int:
+    """How many notices it takes back that somebody has or may have. Raises Forbidden, NotFound."""
+    access.require(who, Role.SUBMITTER, Role.REVIEWER)
+    access.require_program(who, case.program, ctx.program(case.program).owner)
+    await _only_its_own(tx, who, case)
+    told = len(await notice_store.of_case(tx.con, case.id, *LIVE))
+    told += sum(len(live) for _, live in await binding.linked(tx, case))
+    if told:
+        access.require(who, Role.REVIEWER)
+        access.require_person(who)
+    return told
 
 
 async def _only_its_own(tx: Tx, who: Principal, case: Case) -> None:
@@ -369,5 +380,12 @@ async def lock_for_review(ctx: Context, tx: Tx, who: Principal, case_id: str) ->
     access.require(who, Role.REVIEWER)  # before the case is looked for: the role's answer is the same for all
     access.require_person(who)
     case = await _lock(ctx, tx, who, case_id)
-    access.require_program(who, case.program, ctx.program(case.program).owner)
+    may_decide(ctx, who, case)
     return case
+
+
+def may_decide(ctx: Context, who: Principal, case: Case) -> None:
+    """Raises Forbidden or NotFound for who may see the case and not decide about it."""
+    access.require(who, Role.REVIEWER)
+    access.require_person(who)
+    access.require_program(who, case.program, ctx.program(case.program).owner)

@@ -78,14 +78,7 @@ async def amend(ctx: Context, who: Principal, case_id: str, answer: str, *, via:
         raise Invalid("answer: say what the recipient asked for")
     async with ctx.db.transaction(who.id, via) as tx:
         case = await review.lock_for_review(ctx, tx, who, case_id)
-        question = await contacts.question(tx.con, case.id, case.agreement or "")
-        if case.state is not CaseState.NOTIFIED or question is None:
-            raise Conflict("no recipient waits for an answer of ours", code="nothing_asked")
-        by_notice, asked_at = question
-        standing = await ladder.asking(tx, case)
-        if not standing or standing[-1].state not in TOLD:
-            raise Conflict("nobody knows yet whether the last notice arrived; find that out first", code="not_settled")
-        notice = standing[-1]
+        by_notice, asked_at, notice = await question(tx, case)
         left = max(await _left(ctx, tx, notice, asked_at), _LEAST)
         said = Amendment(new_id(), notice.id, answer, left, who.id)
         await contacts.amend(tx.con, case.id, said, tx.now)
@@ -98,6 +91,17 @@ async def amend(ctx: Context, who: Principal, case_id: str, answer: str, *, via:
             tx.now,
         )
         return await judging.judge_again(ctx, tx, case)
+
+
+async def question(tx: Tx, case: Case) -> tuple[str, datetime, Notice]:
+    """What a recipient asked and we owe: by which notice, when, and the notice that is amended. Raises Conflict."""
+    asked = await contacts.question(tx.con, case.id, case.agreement or "")
+    if case.state is not CaseState.NOTIFIED or asked is None:
+        raise Conflict("no recipient waits for an answer of ours", code="nothing_asked")
+    standing = await ladder.asking(tx, case)
+    if not standing or standing[-1].state not in TOLD:
+        raise Conflict("nobody knows yet whether the last notice arrived; find that out first", code="not_settled")
+    return *asked, standing[-1]
 
 
 async def _left(ctx: Context, tx: Tx, notice: Notice, asked_at: datetime) -> timedelta:

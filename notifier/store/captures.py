@@ -60,9 +60,9 @@ async def insert(con: "Connection", row: Captured) -> None:
     await con.execute(f"insert into capture ({', '.join(_COLUMNS)}) values ({places})", *values)
 
 
-async def of_case(con: "Connection", case_id: str) -> list[Captured]:
-    """Every capture of a case, newest first."""
-    rows = await con.fetch("select * from capture where case_id = $1 order by seq desc", case_id)
+async def of_case(con: "Connection", case_id: str, newest: int | None = None) -> list[Captured]:
+    """Every capture of a case, or only so many, newest first."""
+    rows = await con.fetch("select * from capture where case_id = $1 order by seq desc limit $2", case_id, newest)
     return [_captured(row) for row in rows]
 
 

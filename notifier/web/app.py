@@ -16,13 +16,38 @@ from notifier.web.edge import edge
 from notifier.web.errors import problems
 from notifier.web.metrics import Metrics
 from notifier.web.openapi import document
-from notifier.web.pages import Pages, account, answer, appeal, home, people, sign_in
+from notifier.web.pages import (
+    Pages,
+    account,
+    answer,
+    appeal,
+    case,
+    case_acts,
+    case_files,
+    case_review,
+    cases,
+    home,
+    people,
+    queue,
+    sign_in,
+)
 from notifier.web.pages.desk import Page, add_pages
 from notifier.web.pages.faults import page_faults
 from notifier.web.routes import Route, endpoint
 
 # Every page behind a sign-in.
-SIGNED: Sequence[Page] = (*home.PAGES, *sign_in.PAGES, *account.PAGES, *people.PAGES)
+SIGNED: Sequence[Page] = (
+    *home.PAGES,
+    *sign_in.PAGES,
+    *account.PAGES,
+    *people.PAGES,
+    *queue.PAGES,
+    *cases.PAGES,
+    *case.PAGES,
+    *case_acts.PAGES,
+    *case_files.PAGES,
+    *case_review.PAGES,
+)
 
 
 def make_app(

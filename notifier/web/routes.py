@@ -26,7 +26,7 @@ Endpoint: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 JSON = "application/json"
 # Whatever a file is, no browser opens it as a page of ours.
-_ATTACHMENT = {
+ATTACHMENT = {
     "Content-Type": "application/octet-stream",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox; default-src 'none'",
@@ -123,7 +123,7 @@ def endpoint(route: Route, ctx: Context) -> Endpoint:
             given["body"] = await _body(request, route, takes["body"])
         reply = await route.act(**given)
         if isinstance(reply, Download):
-            return await _sent(request, reply)
+            return await send_file(request, reply)
         if reply.body is None:
             return web.Response(status=reply.status)
         return web.Response(status=reply.status, body=reply.body.model_dump_json().encode(), content_type=JSON)
@@ -131,11 +131,13 @@ def endpoint(route: Route, ctx: Context) -> Endpoint:
     return answer
 
 
-async def _sent(request: web.Request, found: Download) -> web.StreamResponse:
-    """The file piece by piece. One that turns out altered breaks off: the receiver has an incomplete file, no wrong one."""
+async def send_file(
+    request: web.Request, found: Download, headers: Mapping[str, str] = ATTACHMENT
+) -> web.StreamResponse:
+    """A file piece by piece. One that turns out altered breaks off: the receiver has an incomplete file, no wrong one."""
     first = await anext(found.content, b"")  # what cannot be read at all is still a problem document
-    headers = {**_ATTACHMENT, "Content-Disposition": f'attachment; filename="{found.name}"'}
-    response = web.StreamResponse(headers=headers)
+    named = {"Content-Disposition": f'attachment; filename="{found.name}"', **headers}
+    response = web.StreamResponse(headers=named)
     response.content_length = found.size
     await response.prepare(request)
     try:

@@ -41,7 +41,7 @@ async def add_evidence(ctx: Context, who: Principal, path: CasePath, body: Uploa
     """
     await files.may_add(ctx, who, path.case_id)
     if body.media_type == JSON:
-        return await _added(ctx, who, path.case_id, await _items(ctx, await body.content()), [])
+        return await _added(ctx, who, path.case_id, await items_of(ctx, await body.content()), [])
     items: list[EvidenceIn] = []
     kept: list[Kept] = []
     async for part in body.parts():
@@ -56,7 +56,7 @@ async def add_evidence(ctx: Context, who: Principal, path: CasePath, body: Uploa
                     ctx, content, {"content_flags": content.decode(errors="replace").replace(",", " ").split()}
                 )
             else:
-                items.append(await _items(ctx, content))
+                items.append(await items_of(ctx, content))
             continue
         if len(kept) == ctx.settings.files_max:
             raise TooLarge(f"a request brings at most {ctx.settings.files_max} files; send the rest in another")
@@ -69,7 +69,8 @@ async def add_evidence(ctx: Context, who: Principal, path: CasePath, body: Uploa
     return await _added(ctx, who, path.case_id, merged, kept)
 
 
-async def _items(ctx: Context, content: bytes) -> EvidenceIn:
+async def items_of(ctx: Context, content: bytes) -> EvidenceIn:
+    """Evidence items from JSON. Raises Invalid, and Refused for what is marked as child sexual abuse material."""
     with contextlib.suppress(ValueError, RecursionError):
         said = json.loads(content)
         for each in said if isinstance(said, list) else [said]:

@@ -45,6 +45,12 @@ class Visit:
         """The page's own form. Raises Invalid, TooLarge."""
         return await form.read(self.request, fields, max_bytes)
 
+    async def form_with_list(
+        self, fields: Collection[str], listed: str, most: int, max_bytes: int = _MAX_BYTES
+    ) -> tuple[dict[str, str], list[str]]:
+        """The same, with the values of the field that comes as often as boxes are ticked."""
+        return await form.read_with_list(self.request, fields, listed, most, max_bytes)
+
     def asked(self, *names: str) -> dict[str, str]:
         """The named parameters of the address that are there and not empty; of one that came twice, the last."""
         query = self.request.query

@@ -11,14 +11,24 @@ from notifier.web.upload import Upload
 
 async def read(request: web.Request, fields: Collection[str], max_bytes: int) -> dict[str, str]:
     """The fields that were filled in. Raises Invalid, TooLarge."""
+    given, _ = await read_with_list(request, fields, "", 0, max_bytes)
+    return given
+
+
+async def read_with_list(
+    request: web.Request, fields: Collection[str], listed: str, most: int, max_bytes: int
+) -> tuple[dict[str, str], list[str]]:
+    """The same, and the values of the one field that may come more than once, such as boxes that are ticked."""
     if request.content_type != "application/x-www-form-urlencoded":
         raise Invalid("send the page's own form")
     body = await Upload(request, request.content_type, max_bytes).content()
     try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=20 + most, errors="strict")
     except ValueError:
         raise Invalid("the form cannot be read; send the page's own form") from None
+    many = [value for name, value in pairs if name == listed]
+    pairs = [(name, value) for name, value in pairs if name != listed]
     given = dict(pairs)
     if len(given) != len(pairs) or not given.keys() <= set(fields):
         raise Invalid("the form has fields that are not the page's own")
-    return {name: value.replace("\r\n", "\n").strip() for name, value in given.items()}
+    return {name: value.replace("\r\n", "\n").strip() for name, value in given.items()}, many

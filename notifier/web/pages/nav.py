@@ -12,12 +12,12 @@ class Link(NamedTuple):
 
 
 NAV: Mapping[Role, Sequence[Link]] = {
-    Role.SUBMITTER: (),
-    Role.REVIEWER: (),
+    Role.SUBMITTER: (Link("/desk/cases", "Cases"),),
+    Role.REVIEWER: (Link("/desk/queue", "Queue"), Link("/desk/cases", "Cases")),
     Role.REGISTRY: (),
     Role.EVALUATOR: (),
-    Role.AUDITOR: (),
-    Role.ADMIN: (Link("/admin/people", "People"),),
+    Role.AUDITOR: (Link("/desk/cases", "Cases"),),
+    Role.ADMIN: (Link("/admin/people", "People"), Link("/desk/cases", "Cases")),
 }
 
 

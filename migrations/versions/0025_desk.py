@@ -1,0 +1,12 @@
+"""The order in which cases wait for a reviewer, and what they are found by."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision, down_revision = "0025", "0024"
+
+
+def upgrade() -> None:
+    sql = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    op.get_bind().connection.dbapi_connection.run_async(lambda con: con.execute(sql))
