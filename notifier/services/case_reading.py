@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from notifier.domain.case_state import OPEN, CaseState
+from notifier.domain.case_state import BEFORE_SENDING, CaseState
 from notifier.domain.jobs import JobKind
 from notifier.domain.names import parse
 from notifier.domain.policy import Finding
@@ -95,11 +95,14 @@ def _short(body: Mapping[str, Any]) -> dict[str, Any]:
     return {key: f"{len(value)} in all" if key in _LONG else value for key, value in body.items()}
 
 
+_JUDGED = BEFORE_SENDING | {CaseState.NOTIFIED}
+
+
 async def findings(ctx: Context, who: Principal, case_id: str) -> Sequence[Finding]:
-    """The program's rules over what an open case holds now; none for one that is over."""
+    """The program's rules over what a case holds now, as long as somebody may still be asked for something."""
     async with ctx.db.pool.acquire() as con:
         case = await review.visible(ctx, con, who, case_id)
-        if case.state not in OPEN or case.program not in ctx.catalog.programs:
+        if case.state not in _JUDGED or case.program not in ctx.catalog.programs:
             return ()
         return (await evaluation.evaluate_case(ctx, con, case, await ctx.db.clock.now())).findings
 
@@ -145,6 +148,8 @@ class Before:
     at: datetime
     digest: str
     program_digest: str | None
+    notice_id: str | None
+    reply_token: str | None
     text: str | None
 
 
@@ -153,11 +158,12 @@ async def approved_before(ctx: Context, who: Principal, case_id: str, agreement:
     access.require(who, Role.REVIEWER)
     await reading.case(ctx, who, case_id)
     row = await ctx.db.fetchrow(
-        "select a.principal, a.at, a.digest, a.program_digest, (select n.content->>'text' from notice n "
+        "select a.principal, a.at, a.digest, a.program_digest, n.id::text as notice_id, n.reply_token, "
+        "n.content->>'text' as text from approval a left join lateral (select * from notice n "
         "where n.case_id = a.case_id and n.agreement = $2 and n.purpose in ('request', 'escalation', 'amendment') "
-        "and n.queued_at <= a.at order by n.queued_at desc limit 1) as text "
-        "from approval a where a.case_id = $1 order by a.at desc, a.id desc limit 1",
+        "and n.queued_at <= a.at order by n.queued_at desc limit 1) n on true "
+        "where a.case_id = $1 order by a.at desc, a.id desc limit 1",
         case_id,
         storable(agreement),
     )
-    return Before(row["principal"], row["at"], row["digest"], row["program_digest"], row["text"]) if row else None
+    return Before(**row) if row else None

@@ -66,9 +66,13 @@ async def _earlier(visit: Visit, preview: Preview) -> dict[str, Any] | None:
     earlier = await case_reading.approved_before(visit.ctx, visit.who, preview.case.id, agreement)
     if earlier is None:
         return None
-    old, new = earlier.text, preview.drafts[0].content.text if preview.drafts else None
+    draft = preview.drafts[0] if preview.drafts else None
+    old, new = earlier.text, draft.content.text if draft else None
     changed: list[str] = []
-    if old is not None and new is not None:
+    if old is not None and new is not None and draft is not None:
+        # Each notice has an id and a token of its own; that these differ says nothing.
+        old = old.replace(str(earlier.notice_id), draft.notice.id)
+        old = old.replace(str(earlier.reply_token), draft.notice.reply_token)
         was, now = (links.masked(text).splitlines() for text in (old, new))
         changed = list(difflib.unified_diff(was, now, lineterm="", n=1))[2:]
     return {
