@@ -3,6 +3,7 @@ create index cases_queue on cases (
   (case when priority >= 10 then 0 when priority >= 5 then 1
         when approvers <> '{}' or review_reason is distinct from 'first_look' then 2 else 3 end),
   review_since, id) where state = 'in_review';
+create index cases_queue_program on cases (program, review_since, id) where state = 'in_review';
 
 -- Filters of the list of cases that few of a million pass.
 create index cases_host on cases (host);

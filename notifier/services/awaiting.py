@@ -1,7 +1,7 @@
 """What waits for a reviewer: cases under review, the most urgent first, each with what makes it so.
 
-The order has six bands, each a stretch of one index: urgent ones, those whose last step was in vain, what waits for over a
-day (first what was looked at before), and the rest. Within a band whoever has waited longest comes first.
+The order has seven bands, each a stretch of one index: live events, urgent ones, those whose last step was in vain, what
+waits for over a day (first what was looked at before), and the rest. Within a band whoever has waited longest comes first.
 """
 
 import base64
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from notifier.domain.rules import InEventWindow
 from notifier.errors import Invalid
 from notifier.services import access, reading, review
 from notifier.services.access import Principal, Role
@@ -36,11 +37,20 @@ _INVOLVED = (
 
 
 class _Band(NamedTuple):
-    rank: int
+    rank: int | None  # None: of a live event, whatever else it is
     overdue: bool | None  # None: whether or not
 
 
-_BANDS = (_Band(0, None), _Band(1, None), _Band(2, True), _Band(3, True), _Band(2, False), _Band(3, False))
+_BANDS = (
+    _Band(None, None),
+    _Band(0, None),
+    _Band(1, None),
+    _Band(2, True),
+    _Band(3, True),
+    _Band(2, False),
+    _Band(3, False),
+)
+URGENT_BANDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +96,8 @@ async def beside(ctx: Context, who: Principal, wanted: Wanted, case_id: str) -> 
         return None, str(first[0]["id"]) if first else None
     now = await ctx.db.clock.now()
     late = here["review_since"] < now - REVIEW_WITHIN
-    band = next(i for i, b in enumerate(_BANDS) if b.rank == here["rank"] and b.overdue in (None, late))
+    rank = None if case.program in _live(ctx) else here["rank"]
+    band = next(i for i, b in enumerate(_BANDS) if b.rank == rank and b.overdue in (None, late))
     place = _Place(band, here["review_since"], case_id)
     before = await _walk(ctx, who, wanted, place, 1, back=True)
     after = await _walk(ctx, who, wanted, place, 1)
@@ -97,23 +108,33 @@ async def _walk(
     ctx: Context, who: Principal, wanted: Wanted, start: _Place | None, limit: int, *, back: bool = False
 ) -> list[dict[str, Any]]:
     """Rows band by band from a place on, that place not among them."""
-    late = await ctx.db.clock.now() - REVIEW_WITHIN
+    late, live = await ctx.db.clock.now() - REVIEW_WITHIN, _live(ctx)
     found: list[dict[str, Any]] = []
     for number in reversed(range(len(_BANDS))) if back else range(len(_BANDS)):
         band = _BANDS[number]
         passed = start is not None and (number > start.band if back else number < start.band)
-        if passed or (wanted.overdue and band.overdue is False):
+        if passed or (wanted.overdue and band.overdue is False) or (band.rank is None and not live):
             continue
         query = _query(ctx, who, wanted)
-        query.conditions.append(f"{_RANK} = {band.rank}")
+        query.where(f"{'' if band.rank is None else 'not '}c.program = any({{}})", live)
+        if band.rank is not None:
+            query.conditions.append(f"{_RANK} = {band.rank}")
         if band.overdue is not None or wanted.overdue:
             query.where(f"c.review_since {'>=' if band.overdue is False else '<'} {{}}", late)
         if start is not None and number == start.band:
             query.where(f"(c.review_since, c.id) {'<' if back else '>'} ({{}}, {{}})", start.since, start.case_id)
-        found += [{**row, "band": number} for row in await _rows(ctx, who, query, limit - len(found), back=back)]
+        found += [
+            {**row, "band": number, "live": band.rank is None}
+            for row in await _rows(ctx, who, query, limit - len(found), back=back)
+        ]
         if len(found) >= limit:
             break
     return found
+
+
+def _live(ctx: Context) -> list[str]:
+    """Programs about live events: what they ask for is worth nothing once the event is over."""
+    return [program.id for program in ctx.catalog.programs.values() if program.rule(InEventWindow)]
 
 
 def _query(ctx: Context, who: Principal, wanted: Wanted) -> Query:

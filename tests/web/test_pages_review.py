@@ -332,6 +332,33 @@ async def test_review_goes_on_to_the_next_of_the_same_queue(stage: Stage, rita: 
     assert await stage.state(order[1]) == "approved"
 
 
+async def test_two_people_approve_what_much_hangs_on(stage: Stage, rita: Reader) -> None:
+    popular = min(n for n in stage.ctx.catalog.lists.popular if n.endswith(".com"))
+    said = await stage.submit(about(popular, "2026-11-02"))
+    assert (said.safety, said.state) == ("second_review", "in_review")
+    case_id = str(said.case_id)
+    await stage.r.quiet()
+    rolf = await seated(stage, "Rolf Pages", Role.REVIEWER)
+    here = f'href="/desk/cases/{case_id}"'
+    assert here not in (await rolf.get("/desk/queue?assignee=me")).text
+    shown = await rita.get(f"/desk/cases/{case_id}/review")
+    assert "a second person must approve" in shown.words
+    digest = hidden(shown, "digest")
+    silent = await rita.send(f"/desk/cases/{case_id}/review", digest=digest, name=popular, note="")
+    assert (silent.status, "with a stated reason" in silent.words) == (409, True)
+    once = await rita.send(f"/desk/cases/{case_id}/review", digest=digest, name=popular, note="the shop is all it is")
+    assert once.url == f"/desk/cases/{case_id}?said=case_approved_once"
+    assert "a second approval is wanted" in (await rolf.get("/desk/queue?assignee=me")).words
+    assert here not in (await rita.get("/desk/queue?assignee=me")).text
+    assert 'name="digest"' not in (await rita.get(f"/desk/cases/{case_id}/review")).text
+    seen = await rolf.get(f"/desk/cases/{case_id}/review")
+    assert "exactly what was approved then" in seen.words
+    done = await rolf.send(f"/desk/cases/{case_id}/review", digest=digest, name=popular, note="so do I think")
+    assert done.url == f"/desk/cases/{case_id}?said=case_approved"
+    assert await stage.state(case_id) == "approved"
+    await rolf.close()
+
+
 async def test_urgent_ones_come_first_and_overdue_ones_before_new(stage: Stage) -> None:
     old = await opened(stage, "order-old-pills.com")
     await stage.r.clock.advance(await stage.r.clock.now() + timedelta(hours=25))
@@ -352,7 +379,7 @@ async def test_a_withdrawal_says_first_how_many_are_told(stage: Stage) -> None:
     await stage.pass_time(minutes=30)
     assert await stage.state(case_id) == "notified"
     rita = await seated(stage, "Rena Pages", Role.REVIEWER)
-    said = {"reason": "we read the wrong page", "ground": "error"}
+    said: dict[str, Any] = {"reason": "we read the wrong page", "ground": "error"}
     asked = await rita.send(f"/desk/cases/{case_id}/withdraw", **said)
     assert "1 notice is taken back" in asked.words
     assert await stage.state(case_id) == "notified"

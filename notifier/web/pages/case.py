@@ -76,12 +76,13 @@ async def page(
 
 
 def _ladder(row: Mapping[str, Any], steps: Sequence[Any]) -> list[tuple[str, str, str]]:
-    """Each party of the program's ladder: who, for what, and whether its turn is over, now or later."""
-    found = []
+    """Each party of the program's ladder: who, for what, and whether its turn is over, was skipped, is now or later."""
+    found, reached = [], row["step"] not in [str(step.recipient) for step in steps]
     for step in steps:
         party = str(step.recipient)
         now = party == row["step"]
-        turn = "passed" if party in row["passed"] else "now" if now else "later"
+        turn = "passed" if party in row["passed"] else "now" if now else "later" if reached else "skipped"
+        reached = reached or now
         found.append((party, str(row["measure"] if now else step.measure), turn))
     return found
 

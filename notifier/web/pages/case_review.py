@@ -4,6 +4,7 @@ import difflib
 import json
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from aiohttp import web
 
@@ -45,6 +46,7 @@ async def _page(
         preview=shown,
         xarf={n.id: json.dumps(n.xarf, indent=2, ensure_ascii=False) for n in shown.notices if n.xarf},
         open_findings=[f for f in shown.findings if f.result != "pass"],
+        ends={UUID(d.notice.id): d.notice for d in preview.drafts if d.notice.hold_until is not None},
         said=[(e, correspondence.in_words(e)) for e in preview.said],
         earlier=await _earlier(visit, preview),
         reason=case_words.reason(row["review_reason"]),

@@ -36,7 +36,7 @@ def reason(code: str | None) -> str:
 
 def why_here(row: Mapping[str, Any], me: str, now: datetime) -> list[tuple[str, str]]:
     """Why a case stands where it does in the queue, each with a class of the stylesheet; most urgent first."""
-    found: list[tuple[str, str]] = []
+    found: list[tuple[str, str]] = [("live event", "bad")] if row["live"] else []
     waited = now - row["review_since"]
     if row["priority"] >= URGENT:
         found.append(("urgent", "bad"))

@@ -65,6 +65,7 @@ async def _page(visit: Visit, fault: NotifierError | None = None, ticked: Sequen
         ticked=ticked,
         bulk=BULK,
         review_within=reading.REVIEW_WITHIN,
+        urgent_bands=awaiting.URGENT_BANDS,
     )
 
 
