@@ -113,10 +113,13 @@ async def _walk(
     for number in reversed(range(len(_BANDS))) if back else range(len(_BANDS)):
         band = _BANDS[number]
         passed = start is not None and (number > start.band if back else number < start.band)
-        if passed or (wanted.overdue and band.overdue is False) or (band.rank is None and not live):
+        if passed or _holds_none(band, wanted, live):
             continue
         query = _query(ctx, who, wanted)
-        query.where(f"{'' if band.rank is None else 'not '}c.program = any({{}})", live)
+        if band.rank is None and len(live) == 1:  # by which the index keeps the order
+            query.where("c.program = {}", live[0])
+        else:
+            query.where(f"{'' if band.rank is None else 'not '}c.program = any({{}})", live)
         if band.rank is not None:
             query.conditions.append(f"{_RANK} = {band.rank}")
         if band.overdue is not None or wanted.overdue:
@@ -130,6 +133,12 @@ async def _walk(
         if len(found) >= limit:
             break
     return found
+
+
+def _holds_none(band: _Band, wanted: Wanted, live: list[str]) -> bool:
+    """Whether no case of this band can be wanted, so that it need not be walked."""
+    new = band.rank == 3 and wanted.reason not in (None, "first_look")
+    return new or (wanted.overdue and band.overdue is False) or (band.rank is None and not live)
 
 
 def _live(ctx: Context) -> list[str]:
