@@ -64,7 +64,7 @@ async def timeline(
         before,
         limit + 1,
     )
-    shown = [{**dict(r), "detail": json.loads(r["body"]).get("detail", {})} for r in rows[:limit]]
+    shown = [reading.reduced(who, {**r, "detail": json.loads(r["body"]).get("detail", {})}) for r in rows[:limit]]
     return shown, shown[-1]["id"] if len(rows) > limit else None
 
 
@@ -128,7 +128,8 @@ _TOLD = (JobKind.CLOCK_ENDED, JobKind.REMIND, JobKind.ANSWER_OWED, JobKind.OBSER
 
 
 async def clocks(ctx: Context, who: Principal, case_id: str) -> Sequence[Clock]:
-    """What is planned for the case, the soonest of each kind first."""
+    """What is planned for the case, the soonest of each kind first. For staff."""
+    access.require(who, Role.REVIEWER, Role.AUDITOR, Role.ADMIN)
     row = await reading.case(ctx, who, case_id)
     told = [*_TOLD, *([JobKind.DISPATCH] if row["state"] == CaseState.APPROVED else [])]
     rows = await ctx.db.fetch(

@@ -20,6 +20,7 @@ from notifier.domain.events import (
     EvidenceRequested,
     HoldKept,
     MergedInto,
+    ReportsLeft,
     StepPassed,
     WatchEnded,
     Withdrawn,
@@ -113,6 +114,7 @@ _ACTS: Mapping[str, _Try] = {
     "evidence": _evidence,
     "observe": _observe,
     "merge": _decides(lambda who, case: MergedInto(_ANY, _ANY, (), (), (), who.id, _ANY)),
+    "detach": _decides(lambda who, case: ReportsLeft(_ANY, (), (), case.involved, who.id, _ANY)),
     "hold": _place_hold,
     "release-hold": _lift_hold,
 }

@@ -206,9 +206,14 @@ async def timeline(ctx: Context, who: Principal, case_id: str) -> Sequence[Mappi
         "select id, at, actor, via, tag, subject, rev, body from audit_entry where case_id = $1 order by id", case_id
     )
     shown = [{**dict(r), "detail": json.loads(r["body"]).get("detail", {})} for r in rows]
-    if who.role is Role.SUBMITTER:  # what happened, not who among the staff or the other reporters did it
-        return [{**entry, "actor": entry["actor"] if entry["actor"] == who.id else "", "detail": {}} for entry in shown]
-    return shown
+    return [reduced(who, entry) for entry in shown]
+
+
+def reduced(who: Principal, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A step as a submitter may read it: what happened, not who among the staff or the other reporters did it."""
+    if who.role is not Role.SUBMITTER:
+        return entry
+    return {**entry, "actor": entry["actor"] if entry["actor"] == who.id else "", "detail": {}}
 
 
 async def observations(ctx: Context, who: Principal, case_id: str) -> Sequence[Mapping[str, Any]]:

@@ -200,7 +200,8 @@ async def test_a_submitter_sees_no_reviewer_and_no_other_case(stage: Stage, rita
     shown = await sam.get(f"/desk/cases/{mine}")
     assert shown.heading == "reduced-pills.com"
     assert "Rita" not in shown.text
-    assert "the page has no date" in shown.words
+    assert "the page has no date" not in shown.words  # as the API has it: that it was asked for, and not in whose words
+    assert "A reviewer asked for more evidence" in shown.words
     assert "Add evidence" in shown.words
     assert "Reject it" not in shown.words
     for path in ("/review", "/notices/00000000-0000-4000-8000-000000000000"):
@@ -304,6 +305,22 @@ async def send_list(reader: Reader, path: str, fields: dict[str, Any], cases: li
     headers = {"Accept": "text/html", "Origin": reader.base}
     async with reader._session.post(path, data=aiohttp.FormData(pairs), headers=headers) as got:
         return Shown(got.status, str(got.url.relative()), got.headers, await got.text())
+
+
+async def test_reports_that_do_not_belong_go_to_the_name_that_they_are_about(stage: Stage, rita: Reader) -> None:
+    case_id = await opened(stage, "kept-pills.com")
+    second = await stage.submit(about("kept-pills.com", "2026-11-02", urls=["https://kept-pills.com/again"]))
+    assert str(second.case_id) == case_id
+    await stage.r.quiet()
+    page = await rita.get(f"/desk/cases/{case_id}")
+    assert f'name="report" value="{second.report_id}"' in page.text
+    said = {"reason": "another shop", "domain": "moved-pills.com"}
+    form = aiohttp.FormData([*said.items(), ("report", str(second.report_id))])
+    moved = await upload(rita, f"/desk/cases/{case_id}/detach", form)
+    assert moved.heading == "moved-pills.com"
+    assert await stage.count("report where case_id = $1", case_id) == 1
+    none = await upload(rita, f"/desk/cases/{case_id}/detach", aiohttp.FormData([*said.items()]))
+    assert (none.status, "tick the reports" in none.words) == (422, True)
 
 
 async def test_review_goes_on_to_the_next_of_the_same_queue(stage: Stage, rita: Reader) -> None:

@@ -51,9 +51,11 @@ async def page(
         case=row,
         next=case_words.next_step(row),
         reason=case_words.reason(row["review_reason"]),
-        clocks=[(case_words.clock(c.kind), c.due_at) for c in await case_reading.clocks(ctx, who, case_id)],
+        clocks=[(case_words.clock(c.kind), c.due_at) for c in await case_reading.clocks(ctx, who, case_id)]
+        if staff
+        else [],
         parts=parts,
-        findings=await case_reading.findings(ctx, who, case_id),
+        findings=case_words.worst_first(await case_reading.findings(ctx, who, case_id)),
         ladder=_ladder(row, program.ladder if program else ()),
         said=[(e, correspondence.in_words(e)) for e in await case_reading.exchanges(ctx, who, case_id)]
         if staff

@@ -199,4 +199,34 @@ async def onward(visit: Visit, case_id: str) -> str:
     return f"{AT}/{after}/review?queue=1{'&' + filters if filters else ''}"
 
 
+async def detach(visit: Visit) -> web.StreamResponse:
+    """Reports that do not belong go to another case, or to one of the name that they are about."""
+    case_id = visit.request.match_info["case_id"]
+    given, reports = await visit.form_with_list(("reason", "into", "domain"), "report", _MOST_REPORTS)
+    try:
+        if not reports:
+            raise Invalid("tick the reports that do not belong here")
+        if not given.get("reason"):
+            raise Invalid(_WORDS["reason"])
+        if given.get("into") and given.get("domain"):
+            raise Invalid("name the case that they go to, or the name that they are about, not both")
+        parted = await joining.detach_reports(
+            visit.ctx,
+            visit.who,
+            case_id,
+            reports,
+            given["reason"],
+            into=await _other(visit, given["into"]) if given.get("into") else None,
+            domain=given.get("domain") or None,
+            via="page",
+        )
+    except NotifierError as fault:
+        if fault.http_status >= 500 or fault.http_status == 404:
+            raise
+        return await case.page(visit, fault, "detach", given)
+    raise go(f"{AT}/{parted.other.id}", "reports_moved")
+
+
+_MOST_REPORTS = 100
 PAGES = [Page("POST", f"{AT}/{{case_id}}/{name}", _doing(name), act.roles) for name, act in ACTS.items()]
+PAGES.append(Page("POST", f"{AT}/{{case_id}}/detach", detach, [Role.REVIEWER]))

@@ -45,7 +45,7 @@ async def _page(
         case=row,
         preview=shown,
         xarf={n.id: json.dumps(n.xarf, indent=2, ensure_ascii=False) for n in shown.notices if n.xarf},
-        open_findings=[f for f in shown.findings if f.result != "pass"],
+        open_findings=case_words.worst_first(f for f in shown.findings if f.result != "pass"),
         ends={UUID(d.notice.id): d.notice for d in preview.drafts if d.notice.hold_until is not None},
         said=[(e, correspondence.in_words(e)) for e in preview.said],
         earlier=await _earlier(visit, preview),
@@ -96,7 +96,7 @@ async def approve(visit: Visit) -> web.StreamResponse:
     try:
         row = await reading.case(visit.ctx, visit.who, case_id)
         if not case_reading.is_name_of(visit.ctx, given.get("name", ""), row["target"]):
-            raise Invalid(f"what you typed is not the name of this case; nothing was approved. Type {row['target']}")
+            raise Invalid("what you typed is not the name of this case; nothing was approved")
         if not given.get("digest"):
             raise Conflict("read what would be sent, then approve it")
         ahead = await onward(visit, case_id) if queued else f"{AT}/{case_id}"

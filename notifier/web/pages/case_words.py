@@ -1,12 +1,14 @@
 """A case in words: why it waits, what comes next and whose turn it is, what a look saw."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from notifier.domain.case_state import CaseState
 from notifier.domain.jobs import URGENT, JobKind
+from notifier.domain.policy import Finding, FindingResult
 from notifier.services.reading import REVIEW_WITHIN
+from notifier.web.views.base import FindingOut
 
 S = CaseState
 
@@ -122,6 +124,15 @@ _CLOCKS: Mapping[str, str] = {
 def clock(kind: str) -> str:
     """What happens when this clock is over."""
     return _CLOCKS[kind]
+
+
+_Found = TypeVar("_Found", Finding, FindingOut)
+
+
+def worst_first(findings: Iterable[_Found]) -> list[_Found]:
+    """What fails, then what nobody knows, then what passes; each in the program's order."""
+    order = (FindingResult.FAIL, FindingResult.UNKNOWN, FindingResult.PASS)
+    return sorted(findings, key=lambda finding: order.index(finding.result))
 
 
 # --- looks --------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ SAID: Mapping[str, str] = {
     "case_withdrawn": "The case is withdrawn, and everyone who was told is told so.",
     "case_closed": "The watch over the case is ended.",
     "case_merged": "The case is merged into this one.",
+    "reports_moved": "The reports are here now, with their evidence; both cases were judged anew.",
     "case_kept": "What is held is kept for one more term.",
     "case_approved": "Approved. The notice leaves when the cancel window is over.",
     "case_approved_once": "Your approval is recorded; a second person must approve too.",
