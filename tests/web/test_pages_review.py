@@ -323,6 +323,36 @@ async def test_reports_that_do_not_belong_go_to_the_name_that_they_are_about(sta
     assert (none.status, "tick the reports" in none.words) == (422, True)
 
 
+async def test_each_act_of_the_case_page_is_done_or_says_why_not(stage: Stage, rita: Reader) -> None:
+    one, two = [await opened(stage, name) for name in ("acts-one-pills.com", "acts-two-pills.com")]
+    at = f"/desk/cases/{one}"
+    for act, code in (("cancel", 409), ("keep", 409), ("amend", 409), ("close", 422)):
+        fields: dict[str, Any] = {"amend": {"answer": "x"}, "close": {}}.get(act, {"reason": "x"})
+        refused = await rita.send(f"{at}/{act}", **fields)
+        assert (refused.status, 'id="fault"' in refused.text) == (code, True), act
+    assert (await rita.send(f"{at}/reject", reason="", ground="substance")).status == 422
+    assert (await rita.send(f"{at}/reject", reason="x", ground="spite")).status == 422
+    assert await stage.state(one) == "in_review"
+    assert (await rita.send(f"{at}/observe", pages="1")).url == f"{at}?said=look_asked"
+    held = await rita.send(f"{at}/hold", reason="a court asked for it")
+    assert (held.url, "Lift the legal hold" in held.words) == (f"{at}?said=hold_placed", True)
+    assert (await rita.send(f"{at}/release-hold")).url == f"{at}?said=hold_lifted"
+    given = {"party": "registrar", "address": "abuse@registrar.example", "source": "its page", "name": ""}
+    wrong = await rita.send(f"{at}/contact", **{**given, "address": "no mailbox"})
+    assert (wrong.status, 'value="no mailbox"' in wrong.text) == (422, True)
+    assert (await rita.send(f"{at}/contact", **given)).url == f"{at}?said=contact_given"
+    assert "another person must approve" in (await rita.get(at)).words
+    into = (await stage.case(two))["reference"]
+    asked = await rita.send(f"{at}/merge", into=into, reason="one shop")
+    assert (await stage.state(one), "acts-two-pills.com" in asked.words) == ("in_review", True)
+    merged = await rita.send(f"{at}/merge", into=into, reason="one shop", sure="yes")
+    assert merged.url == f"/desk/cases/{two}?said=case_merged"
+    assert await stage.state(one) == "superseded"
+    said = await stage.ctx.db.fetch("select tag from audit_entry where case_id = $1 and via = 'page' order by id", one)
+    tags = ["case.look_asked", "case.capture_asked", "hold.placed", "hold.lifted", "contact.given", "case.merged_into"]
+    assert [row["tag"] for row in said if row["tag"] in tags] == tags
+
+
 async def test_review_goes_on_to_the_next_of_the_same_queue(stage: Stage, rita: Reader) -> None:
     names = ("next-a-pills.com", "next-b-pills.com", "next-c-pills.com")
     cases = [await opened(stage, name) for name in names]
