@@ -163,6 +163,40 @@ _TABLE = (
 )
 ALARMS: Mapping[str, Alarm] = MappingProxyType({alarm.kind: alarm for alarm in _TABLE})
 
+# Harm done at this moment to a name that was not to be harmed, or whose time is over.
+_HARM = frozenset(
+    [
+        "wrong_verb",
+        "wrong_name",
+        "neighbour_changed",
+        "hold_after_withdrawal",
+        "undo_undeliverable",
+        "not_restored",
+        "held_past_event",
+        "name_suspended",
+        "deletion_seen",
+    ]
+)
+# Somebody waits for us, or for a recipient, and a time is over or runs out.
+_OWED = frozenset(
+    [
+        "undo_unanswered",
+        "appeal_overdue",
+        "appeal_unanswered",
+        "answer_owed",
+        "task_overdue",
+        "hold_lapsing",
+        "other_measure",
+    ]
+)
+GRADES: Final = ("harm", "owed", "seen")
+"""Worst first: harm is being done, somebody is owed something, something was seen that a person should know."""
+
+
+def grade(kind: str) -> str:
+    """How bad an alarm of this kind is: one of GRADES."""
+    return "harm" if kind in _HARM else "owed" if kind in _OWED else "seen"
+
 
 def sentence(kind: str, name: str, *, expires_at: datetime | None = None) -> str:
     """What a person is told. Raises KeyError for an alarm that is not in the table."""

@@ -39,6 +39,7 @@ class JobKind(StrEnum):
     CURE = "case.look_for_cure"
     EVENT_OVER = "event.over"
     SEE_RELEASE = "event.see_release"
+    UPLOAD = "upload.take_rows"
 
 
 URGENT = 10  # the priority of urgent cases, of what asks for less, and of what leaves with its approval

@@ -341,15 +341,25 @@ class Query:
 
 
 async def read_page(
-    ctx: Context, query: Query, select: str, at: str, row_id: str, limit: int, cursor: str | None
+    ctx: Context,
+    query: Query,
+    select: str,
+    at: str,
+    row_id: str,
+    limit: int,
+    cursor: str | None,
+    *,
+    ascending: bool = False,
 ) -> Page:
+    """A page by `at` and then by id: newest first, or earliest first."""
+    compared, order = (">", "asc") if ascending else ("<", "desc")
     if not 1 <= limit <= MAX_PAGE:
         raise Invalid(f"limit is 1 to {MAX_PAGE}")
     if cursor is not None:
-        query.where(f"({at}, {row_id}) < ({{}}, {{}})", *_open_cursor(cursor))
+        query.where(f"({at}, {row_id}) {compared} ({{}}, {{}})", *_open_cursor(cursor))
     where = " and ".join(query.conditions)
     rows = await ctx.db.fetch(
-        f"{select} where {where} order by {at} desc, {row_id} desc limit {limit + 1}", *query.args
+        f"{select} where {where} order by {at} {order}, {row_id} {order} limit {limit + 1}", *query.args
     )
     shown = [dict(row) for row in rows[:limit]]
     if len(rows) <= limit:

@@ -57,6 +57,19 @@ async def take(ctx: Context, who: Principal, table: str, item_id: str, *, via: s
         await tx.audit(f"{table}.taken", item_id, detail, _case_of(row))
 
 
+async def give_back(ctx: Context, who: Principal, table: str, item_id: str, *, via: str = "api") -> None:
+    """Take one's name off a task or alarm that is not done. Raises Conflict when somebody else has it, and for a notice to
+    carry: whoever had it in hand says whether it left."""
+    async with ctx.db.transaction(who.id, via) as tx:
+        row = await _lock(ctx, tx, who, table, item_id)
+        if row["taken_by"] != who.id:
+            raise Conflict(f"{row['taken_by'] or 'nobody'} has it, so it is not yours to give back")
+        if row["kind"] == recalling.TASK:
+            raise Conflict("you had the notice in hand: say filed, not filed, or unsure")
+        await tx.con.execute(f"update {table} set taken_by = null, taken_at = null where id = $1", item_id)
+        await tx.audit(f"{table}.given_back", item_id, {}, _case_of(row))
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """One task; `carrying`: what there is to carry, for a notice that a person carries."""
@@ -89,10 +102,17 @@ async def may_resolve(ctx: Context, who: Principal, task_id: str) -> None:
         await _lock(ctx, tx, who, "task", task_id)
 
 
-async def close_alarm(ctx: Context, who: Principal, alarm_id: str, *, via: str = "api") -> None:
+async def close_alarm(ctx: Context, who: Principal, alarm_id: str, reason: str = "", *, via: str = "api") -> None:
+    """End an alarm; `reason` is kept with it."""
     async with ctx.db.transaction(who.id, via) as tx:
         row = await _lock(ctx, tx, who, "alarm", alarm_id)
-        await tx.con.execute("update alarm set closed_by = $2, closed_at = $3 where id = $1", alarm_id, who.id, tx.now)
+        await tx.con.execute(
+            "update alarm set closed_by = $2, closed_at = $3, close_reason = $4 where id = $1",
+            alarm_id,
+            who.id,
+            tx.now,
+            storable(reason.strip()) or None,
+        )
         await tx.audit("alarm.closed", alarm_id, {"kind": row["kind"]}, _case_of(row))
 
 

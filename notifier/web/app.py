@@ -19,17 +19,24 @@ from notifier.web.openapi import document
 from notifier.web.pages import (
     Pages,
     account,
+    alarms,
     answer,
     appeal,
+    appeals_desk,
     case,
     case_acts,
     case_files,
     case_review,
     cases,
+    events,
     home,
     people,
     queue,
     sign_in,
+    submit,
+    uploads,
+    watch,
+    work,
 )
 from notifier.web.pages.desk import Page, add_pages
 from notifier.web.pages.faults import page_faults
@@ -47,6 +54,13 @@ SIGNED: Sequence[Page] = (
     *case_acts.PAGES,
     *case_files.PAGES,
     *case_review.PAGES,
+    *submit.PAGES,
+    *uploads.PAGES,
+    *work.PAGES,
+    *alarms.PAGES,
+    *appeals_desk.PAGES,
+    *watch.PAGES,
+    *events.PAGES,
 )
 
 

@@ -28,6 +28,7 @@ from notifier.services import (
     stamping,
     telling,
     undoing,
+    uploads,
     watching,
 )
 from notifier.services.context import Context
@@ -72,4 +73,5 @@ def handlers(ctx: Context) -> Mapping[JobKind, Handler]:
         JobKind.CURE: bound(curing.look_for_cure),
         JobKind.EVENT_OVER: bound(releasing.over),
         JobKind.SEE_RELEASE: bound(releasing.see_release),
+        JobKind.UPLOAD: bound(uploads.take_rows),
     }

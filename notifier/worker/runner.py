@@ -22,8 +22,8 @@ _POLL = timedelta(seconds=2)
 _HEARTBEAT = timedelta(seconds=10)
 _BATCH = 10
 _TRIES, _AGAIN = 8, timedelta(seconds=1)
-# At once, over all processes: it looks around for minutes, and nothing that leaves may wait for it.
-_FEW: Mapping[JobKind, int] = {JobKind.HOP_WATCH: 2}
+# At once, over all processes: each goes on for minutes, and nothing that leaves may wait for it.
+_FEW: Mapping[JobKind, int] = {JobKind.HOP_WATCH: 2, JobKind.UPLOAD: 2}
 
 
 class Runner:

@@ -15,8 +15,14 @@ NOTHING = "00000000-0000-0000-0000-000000000000"
 
 
 def address(page: Page) -> str:
-    """The page's path with ids that nothing has."""
-    return re.sub(r"{[^}]*}", NOTHING, re.sub(r"(?<={)(\w+):(?:[^{}]|{[^}]*})*(?=})", r"\1", page.path))
+    """The page's path with ids that nothing has, each as long as its pattern wants it."""
+    return re.sub(r"{(\w+)(?::((?:[^{}]|{[^}]*})*))?}", lambda named: _nothing(named[2] or ""), page.path)
+
+
+def _nothing(pattern: str) -> str:
+    if exact := re.search(r"{(\d+)}\Z", pattern):
+        return "0" * int(exact[1]) if int(exact[1]) != len(NOTHING) else NOTHING
+    return "1" if pattern and re.fullmatch(pattern, "1") else NOTHING
 
 
 @pytest.fixture(scope="module")

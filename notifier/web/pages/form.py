@@ -1,5 +1,6 @@
 """Forms of pages, read within bounds: nothing but the page's own fields, each once."""
 
+import re
 from collections.abc import Collection
 from urllib.parse import parse_qsl
 
@@ -7,6 +8,13 @@ from aiohttp import web
 
 from notifier.errors import Invalid
 from notifier.web.upload import Upload
+
+_ZONED = re.compile(r"(?:[Zz]|[+-]\d{2}:?\d{2})\Z")
+
+
+def moment(text: str) -> str:
+    """What a browser's date-time field holds, in UTC as its label says, as RFC 3339; a zone that is there stays."""
+    return text if _ZONED.search(text) else f"{text}Z"
 
 
 async def read(request: web.Request, fields: Collection[str], max_bytes: int) -> dict[str, str]:
@@ -23,7 +31,8 @@ async def read_with_list(
         raise Invalid("send the page's own form")
     body = await Upload(request, request.content_type, max_bytes).content()
     try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=20 + most, errors="strict")
+        bound = max(20, len(fields)) + most
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=bound, errors="strict")
     except ValueError:
         raise Invalid("the form cannot be read; send the page's own form") from None
     many = [value for name, value in pairs if name == listed]

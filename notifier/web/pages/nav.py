@@ -11,13 +11,28 @@ class Link(NamedTuple):
     label: str
 
 
+_CASES, _ALARMS, _APPEALS = (
+    Link("/desk/cases", "Cases"),
+    Link("/desk/alarms", "Alarms"),
+    Link("/desk/appeals", "Appeals"),
+)
+
 NAV: Mapping[Role, Sequence[Link]] = {
-    Role.SUBMITTER: (Link("/desk/cases", "Cases"),),
-    Role.REVIEWER: (Link("/desk/queue", "Queue"), Link("/desk/cases", "Cases")),
+    Role.SUBMITTER: (Link("/desk/submit", "Submit"), _CASES, Link("/desk/batches", "Uploads")),
+    Role.REVIEWER: (
+        Link("/desk/queue", "Queue"),
+        _CASES,
+        Link("/desk/work", "Work"),
+        _ALARMS,
+        Link("/desk/watch", "Watch"),
+        _APPEALS,
+        Link("/desk/events", "Events"),
+        Link("/desk/submit", "Check a name"),
+    ),
     Role.REGISTRY: (),
     Role.EVALUATOR: (),
-    Role.AUDITOR: (Link("/desk/cases", "Cases"),),
-    Role.ADMIN: (Link("/admin/people", "People"), Link("/desk/cases", "Cases")),
+    Role.AUDITOR: (_CASES,),
+    Role.ADMIN: (Link("/admin/people", "People"), _ALARMS, _APPEALS, _CASES),
 }
 
 

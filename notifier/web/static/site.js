@@ -2,9 +2,42 @@
 "use strict";
 
 const shown = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-for (const time of document.querySelectorAll("time[datetime][title]")) {
-  const at = new Date(time.dateTime);
-  if (!Number.isNaN(at.getTime())) time.textContent = shown.format(at);
+const localise = (within) => {
+  for (const time of within.querySelectorAll("time[datetime][title]")) {
+    const at = new Date(time.dateTime);
+    if (!Number.isNaN(at.getTime())) time.textContent = shown.format(at);
+  }
+};
+localise(document);
+
+// A name is checked while it is typed: the form goes to the page's own check, whose words are shown where they belong.
+const typing = document.querySelector("form[data-check]");
+if (typing) {
+  const shownAt = typing.querySelector("[aria-live]");
+  let waiting = 0;
+  let turn = 0;
+  const check = async () => {
+    const mine = ++turn;
+    const given = new URLSearchParams(new FormData(typing));
+    if (!given.get("domain") && !given.get("urls")) {
+      shownAt.textContent = "";
+      return;
+    }
+    try {
+      const got = await fetch(typing.dataset.check, { method: "POST", body: given });
+      if (got.ok && got.headers.get("Content-Type").startsWith("application/json") && mine === turn) {
+        shownAt.innerHTML = (await got.json()).html; // our own page's words, escaped there
+      }
+    } catch {
+      // Offline, or signed out: the button says what is wrong.
+    }
+  };
+  for (const field of typing.querySelectorAll("[data-checked]")) {
+    field.addEventListener("input", () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(check, 400);
+    });
+  }
 }
 
 // Keys of a review. They move and open, and decide nothing; whoever speaks to their computer can switch them off.
@@ -29,3 +62,20 @@ if (keyed.length) document.addEventListener("keydown", (event) => {
   if (found.matches("a")) found.click();
   else found.focus();
 });
+// What goes on by itself is looked at again every two seconds, for as long as it says that it goes on.
+const again = async () => {
+  const going = document.querySelector("[data-refresh]");
+  if (!going) return;
+  try {
+    const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+    const newer = page.getElementById(going.id);
+    if (newer) {
+      localise(newer);
+      going.replaceWith(document.importNode(newer, true));
+    }
+  } catch {
+    // Next time, perhaps.
+  }
+  setTimeout(again, 2000);
+};
+if (document.querySelector("[data-refresh]")) setTimeout(again, 2000);

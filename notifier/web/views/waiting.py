@@ -107,6 +107,7 @@ class AlarmOut(View):
     taken_at: datetime | None = None
     closed_by: str | None = None
     closed_at: datetime | None = None
+    close_reason: str | None = Field(default=None, description="Why whoever closed it said that it is over.")
 
 
 class TaskPage(View):
