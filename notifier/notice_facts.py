@@ -160,7 +160,8 @@ class NoticeFacts:
     of the XARF report. `reply_token` is 10 to 64 of a-z and 0-9. `earlier` tells what a withdrawal, amendment
     or reminder refers to; `repeats`: which withdrawal this one repeats. `grounds` are the program's proven
     reasons; `attachments` are files. `registrant_text` is what the recipient passes on to the registrant; the
-    template of that name when it is empty. `appeal_url` is the registrant's own, in that text alone.
+    template of that name when it is empty, in English and then in each of `registrant_languages`. `appeal_url` is the
+    registrant's own, in that text alone.
     `until`: when what is asked for is over, and is asked to be restored; the first thing that the notice says.
     `manifest_sha256` is of the document that lists all evidence (hex); the recipient gets it, with the files, at
     `bundle_url`.
@@ -206,6 +207,7 @@ class NoticeFacts:
     reply_url: str = ""
     answer_url: str = ""
     registrant_text: str = ""
+    registrant_languages: Sequence[str] = ()
     appeal_url: str = ""
     confidentiality: str = ""
     attachments: Sequence[Attachment] = ()

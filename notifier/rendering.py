@@ -38,6 +38,7 @@ from notifier.notice_facts import (
     Threshold,
     Us,
 )
+from notifier.translations import ENGLISH, words_for_templates
 
 __all__ = [
     "Ask",
@@ -130,6 +131,11 @@ def _finish(value: object) -> object:
     return defang(one_line(str(value)))
 
 
+def _told(text: str, values: Mapping[str, Any]) -> _Block:
+    """A sentence of ours, with each value made safe as `{{ }}` makes it."""
+    return _Block(text % {name: _finish(value) for name, value in values.items()})
+
+
 def _quoted(text: str, mark: str = "  | ") -> _Block:
     """Hostile text of several lines, each behind `mark`, so that none can pass for a line of ours."""
     shown = (lambda line: line) if isinstance(text, _Block) else defang  # what is finished was made safe already
@@ -177,7 +183,11 @@ class Renderer:
             "spelled": spelled(facts.domain.a_label, facts.domain.unicode),
         }
         if not facts.registrant_text:
-            names["registrant_text"] = _Block(self._render(self._text, facts, "registrant.txt", names).strip())
+            said = [
+                self._render(self._text, facts, "registrant.txt", {**names, "lang": language}).strip()
+                for language in (ENGLISH, *facts.registrant_languages)
+            ]
+            names["registrant_text"] = _Block("\n\n".join(said))
         document = xarf.build(
             report_id=facts.xarf_id,
             timestamp=facts.issued_at,
@@ -216,9 +226,9 @@ class Renderer:
         unsigned = RenderedNotice(**draft, digest="")
         return RenderedNotice(**draft, digest=content_digest(unsigned))
 
-    def reasons(self, fields: Mapping[str, object]) -> str:
+    def reasons(self, fields: Mapping[str, object], language: str = ENGLISH) -> str:
         """A statement of reasons in plain words."""
-        return self._text.get_template("base/reasons.txt").render(fields).strip()
+        return self._text.get_template("base/reasons.txt").render({**fields, "lang": language}).strip()
 
     def mail(self, name: str, facts: Mapping[str, object]) -> tuple[str, str]:
         """Subject and text of a message that is no notice: `folder`/mail/`name`."""
@@ -247,7 +257,10 @@ def _environment(folder: Path, *, autoescape: bool) -> SandboxedEnvironment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    env.newstyle_gettext = True  # type: ignore[attr-defined]
+    env.globals |= words_for_templates(_told)
     env.filters |= {"quoted": _quoted, "ours": _ours}
     return env
 

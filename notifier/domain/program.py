@@ -32,6 +32,7 @@ __all__ = ["LadderStep", "Program", "Windows", "parse_duration", "parse_program"
 R = TypeVar("R", bound=Rule)
 
 _ID = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
+REGISTRANT_LANGUAGES = ("de", "es")  # beside English; a catalog each in templates/locale
 _Escalation = Literal["person", "preapproved"]
 # What a program says nothing else about.
 _FIRST_WORD, _DECISION = (Wait(working_days=days, calendar="us-federal") for days in (1, 10))
@@ -84,6 +85,7 @@ class Program:
 
     `acknowledge_appeal`, `decide_appeal`: how long whoever appeals may wait for a first word, and for a decision.
     `hops_to`: registries that may read which names of theirs follow others, where the program shares that (`share_hops`).
+    `registrant_languages`: beside English, those in which a notice speaks to the registrant; approved with all the rest.
     """
 
     id: str
@@ -107,6 +109,7 @@ class Program:
     acknowledge_appeal: Wait = _FIRST_WORD
     decide_appeal: Wait = _DECISION
     hops_to: frozenset[str] = frozenset()
+    registrant_languages: tuple[str, ...] = ()
 
     def next_step(self, done: Collection[Recipient]) -> LadderStep | None:
         """The first step after every one in `done`; None when the ladder has ended."""
@@ -149,6 +152,7 @@ def parse_program(data: Mapping[str, Any], digest: str) -> tuple[Program | None,
         "accuracy": _accuracy(read),
         **_due_process(read),
         "hops_to": _hops_to(read),
+        "registrant_languages": _registrant_languages(read),
     }
     measures: Collection[Measure] = known["measures"] or ()
     known["ladder"] = _ladder(read, measures)
@@ -212,6 +216,19 @@ def _hops_to(read: Reader) -> frozenset[str]:
     if shares != bool(readers) and not read.faults:
         read.fault("share_hops_with", "does not go with share_hops", "share_hops = true, and at least one registry")
     return frozenset(readers)
+
+
+def _registrant_languages(read: Reader) -> tuple[str, ...]:
+    """Optional: in which languages beside English a notice speaks to the registrant."""
+    nothing: tuple[str, ...] = ()
+    expected = f"a list of {', '.join(REGISTRANT_LANGUAGES)}, each once"
+    return read.optional("registrant_languages", _some_languages, expected, nothing)
+
+
+def _some_languages(value: Any) -> tuple[str, ...] | None:
+    listed = value if isinstance(value, list) else []
+    fits = listed and all(one in REGISTRANT_LANGUAGES for one in listed) and len(set(listed)) == len(listed)
+    return tuple(listed) if fits else None
 
 
 def _ladder(read: Reader, measures: Collection[Measure]) -> tuple[LadderStep, ...]:

@@ -12,7 +12,8 @@ from datetime import datetime
 from notifier.domain.answer import Answer
 from notifier.domain.epp import Measure
 from notifier.errors import Conflict, Forbidden, NotFound
-from notifier.services import links, responses
+from notifier.services import briefing, links, responses
+from notifier.services.briefing import Brief
 from notifier.services.context import Context
 from notifier.services.responses import ANSWERABLE, Recorded
 from notifier.store import notices as notice_store
@@ -36,7 +37,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the link's page shows: nothing that the notice does not say. `word` is the recipient's own for the measure."""
+    """What the link's page shows: nothing that the notice does not say. `word` is the recipient's own for the measure.
+
+    No file and no screenshot: these need an account.
+    """
 
     notice_id: str
     reference: str
@@ -47,6 +51,7 @@ class Asked:
     purpose: str
     until: datetime
     said: tuple[Said, ...]
+    brief: Brief
 
 
 async def shown(ctx: Context, notice_id: str, secret: str) -> Asked:
@@ -100,4 +105,5 @@ async def _asked(ctx: Context, con: Connection, notice_id: str, secret: str) -> 
         str(notice.purpose),
         until,
         tuple(Said(r["kind"], r["measure"], r["received_at"]) for r in said),
+        await briefing.of(ctx, con, notice),
     )

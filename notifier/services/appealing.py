@@ -18,6 +18,7 @@ from typing import Any
 from notifier.domain.appeal import AppealState, Proof, TakenBack
 from notifier.domain.jobs import Job, JobKind, Timer
 from notifier.domain.names import parse
+from notifier.domain.outcome import PROVEN
 from notifier.domain.safety import assess
 from notifier.errors import Conflict, NotFound, Refused
 from notifier.net.control import LABEL
@@ -29,6 +30,7 @@ from notifier.store import cases as case_store
 from notifier.store.appeals import Statement
 from notifier.store.database import Connection, Tx, storable
 from notifier.store.ids import as_uuid, new_id
+from notifier.translations import ENGLISH
 
 PUBLIC = "public"  # who files, in the log
 FIRST_PROOF = timedelta(minutes=10)
@@ -177,34 +179,66 @@ def _hash(secret: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """What the link of a registrant's notice shows before anything is filed: nothing that the notice does not say."""
+    """What the link of a registrant's notice shows before anything is filed: the link is proof enough.
+
+    `asked_of`: an organisation. `done`: whether we saw from outside that what we asked for was done. `undo`: what became of
+    it when we took it back. `statement_text`: why we asked. The waits are working days, None where the program counts
+    otherwise.
+    """
 
     domain: str
     reference: str
+    program: str
+    measure: str
+    asked_of: str
+    asked_at: datetime | None
+    done: bool
+    undo: str
+    statement_text: str
+    first_word_days: int | None
+    decision_days: int | None
 
 
-async def invited(ctx: Context, notice_id: str, secret: str) -> Invited:
+async def invited(ctx: Context, notice_id: str, secret: str, language: str = ENGLISH) -> Invited:
     """Raises NotFound: no such link, or its notice never left."""
     known = _proved(ctx, (notice_id, secret))
-    row = await ctx.db.fetchrow(
-        "select n.domain, c.reference from notice n join cases c on c.id = n.case_id where n.id = $1 "
-        "and n.state in ('sent', 'delivered', 'superseded', 'uncertain')",
-        known,
+    async with ctx.db.pool.acquire() as con:
+        row = await con.fetchrow(
+            "select n.domain, n.measure, n.sent_at, n.case_id, n.content->>'recipient_name' as recipient, c.reference, "
+            "c.program, c.undo, exists (select from claim k where k.notice_id = n.id and k.verdict = any($2)) as done "
+            "from notice n join cases c on c.id = n.case_id where n.id = $1 "
+            "and n.state in ('sent', 'delivered', 'superseded', 'uncertain')",
+            known,
+            [str(verdict) for verdict in PROVEN],
+        )
+        if row is None or known is None:
+            raise NotFound("this link is not valid")
+        why = await reasons.for_registrant(ctx, con, str(row["case_id"]), known, language)
+    program = ctx.program(row["program"])
+    return Invited(
+        domain=row["domain"],
+        reference=row["reference"],
+        program=program.name,
+        measure=row["measure"],
+        asked_of=row["recipient"],
+        asked_at=row["sent_at"],
+        done=row["done"],
+        undo=row["undo"],
+        statement_text=reasons.text(ctx, why, language) if why else "",
+        first_word_days=program.acknowledge_appeal.working_days or None,
+        decision_days=program.decide_appeal.working_days or None,
     )
-    if row is None:
-        raise NotFound("this link is not valid")
-    return Invited(row["domain"], row["reference"])
 
 
 # --- status -------------------------------------------------------------------------------------------------------
 
 
-async def status(ctx: Context, secret: str) -> Status:
-    """What whoever filed may know by now. Raises NotFound, the same for every wrong secret."""
+async def status(ctx: Context, secret: str, language: str = ENGLISH) -> Status:
+    """What whoever filed may know by now, its statements in a language. Raises NotFound, the same for every wrong secret."""
     async with ctx.db.pool.acquire() as con:
         made = await _by_secret(con, secret)
         proof = await store.proof_of(con, made.id)
-        decisions = await _decisions(ctx, con, made.id) if proof else ()
+        decisions = await _decisions(ctx, con, made.id, language) if proof else ()
     return Status(
         domain=made.given,
         filed_at=made.filed_at,
@@ -262,7 +296,7 @@ async def _by_secret(con: Connection, secret: str) -> Statement:
     return made
 
 
-async def _decisions(ctx: Context, con: Connection, statement_id: str) -> tuple[Decision, ...]:
+async def _decisions(ctx: Context, con: Connection, statement_id: str, language: str) -> tuple[Decision, ...]:
     rows = await con.fetch(
         "select c.id as case_id, n.case_id as asked_by, a.notice_id, c.reference, c.program, c.undo, n.domain, n.measure, "
         "n.sent_at, n.content->>'recipient_name' as recipient, a.state, a.filed_at, a.taken_at, a.decide_due, d.outcome, "
@@ -271,12 +305,12 @@ async def _decisions(ctx: Context, con: Connection, statement_id: str) -> tuple[
         "where p.statement_id = $1 order by a.filed_at, a.id",
         statement_id,
     )
-    return tuple([await _decision(ctx, con, row) for row in rows])
+    return tuple([await _decision(ctx, con, row, language) for row in rows])
 
 
-async def _decision(ctx: Context, con: Connection, row: Any) -> Decision:
+async def _decision(ctx: Context, con: Connection, row: Any, language: str) -> Decision:
     # The request may have been sent by a case that was merged into the one that the appeal is about.
-    why = await reasons.for_registrant(ctx, con, str(row["asked_by"]), str(row["notice_id"]))
+    why = await reasons.for_registrant(ctx, con, str(row["asked_by"]), str(row["notice_id"]), language)
     return Decision(
         reference=row["reference"],
         case_id=str(row["case_id"]),
@@ -294,5 +328,5 @@ async def _decision(ctx: Context, con: Connection, row: Any) -> Decision:
         decided_at=row["decided_at"],
         undo=row["undo"],
         statement=why,
-        statement_text=reasons.text(ctx, why) if why else "",
+        statement_text=reasons.text(ctx, why, language) if why else "",
     )

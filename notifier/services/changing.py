@@ -32,6 +32,16 @@ async def versions(ctx: Context, who: Principal, agreement_id: str) -> Sequence[
         return await store.of_agreement(con, agreement_id, _MAX_SHOWN)
 
 
+async def stands(ctx: Context, who: Principal, agreement_id: str) -> tuple[Agreement, frozenset[str]]:
+    """The agreement with the channel that stands, for its own recipient and for admins, and which of the address's texts
+    are names of secrets; their values stay where they are."""
+    agreements.in_reach(ctx, who, agreement_id, Role.ADMIN, Role.REGISTRY)
+    async with ctx.db.pool.acquire() as con:
+        there = await agreements.channel(ctx, con, agreement_id)
+    named = (text for text in channels.texts(there.agreement.address) if ctx.settings.secret(text) is not None)
+    return there.agreement, frozenset(named)
+
+
 async def propose(
     ctx: Context, who: Principal, agreement_id: str, adapter: str, address: Mapping[str, Any], *, via: str = "api"
 ) -> Change:

@@ -115,6 +115,28 @@ async def bundle(ctx: Context, who: Principal, notice_id: str, *, via: str = "ap
     return Bundle(row["body"], row["sha256"], row["stamp"], tuple(f for f in held if f.erased_at is None))
 
 
+async def picture(
+    ctx: Context, who: Principal, notice_id: str, sha256: str, *, via: str = "page"
+) -> tuple[Held, AsyncIterator[bytes]]:
+    """A screenshot that our own browser made and the notice rests on, for its recipient. Raises NotFound for any other
+    file: what somebody sent is never shown, only handed out closed."""
+    access.require(who, Role.REGISTRY)
+    await reading.notice(ctx, who, notice_id)
+    async with ctx.db.transaction(who.id, via) as tx:
+        row = await tx.con.fetchrow(
+            "select m.body, n.case_id from manifest m join notice n on n.id = m.notice_id where n.id = $1 "
+            "and exists (select from capture k where k.case_id = n.case_id and k.picture_sha256 = $2)",
+            notice_id,
+            storable(sha256),
+        )
+        files = await file_store.of_notice(tx.con, str(row["case_id"]), row["body"]) if row else []
+        held = next((f for f in files if f.sha256 == sha256 and f.erased_at is None), None)
+        if row is None or held is None or held.media_type != "image/png":
+            raise NotFound("the notice rests on no such picture")
+        await tx.audit("file.handed_out", sha256, {"notice": notice_id}, str(row["case_id"]))
+    return held, blobs.checked(ctx.blobs, sha256)
+
+
 # --- retention ----------------------------------------------------------------------------------------------------
 
 

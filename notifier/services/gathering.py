@@ -119,7 +119,7 @@ async def gathered(
         authority=[Authority(*astuple(p)) for p in grounds.papers(program, facts, ctx.catalog.calendars)],
         contacts=_contacts(evidence),
         collateral=signals or [_ON_NO_LIST],
-        evidence=_index(evidence),
+        evidence=index(evidence),
         reproductions=_reproductions(captured) if on.purpose in ASKING else (),
         statements=_statements(program, reports),
         associated=await associated.names(con, case, on.agreement, on.dated) if on.purpose in ASKING else (),
@@ -127,6 +127,7 @@ async def gathered(
         repeats=_repeated(on.repeats),
         reply_url=f"{public_url}/api/v1/notices/{notice_id}/responses",
         answer_url=links.url_of(public_url, ctx.reply_key, notice_id),
+        registrant_languages=program.registrant_languages,
         appeal_url=links.appeal_url(public_url, ctx.reply_key, notice_id) if on.purpose in ASKING else "",
         thread_key=on.told.send_key if on.told else "",
         until=on.hold.until if on.hold else None,
@@ -263,7 +264,8 @@ def _contacts(evidence: Sequence[Evidence]) -> list[Contact]:
     ]
 
 
-def _index(evidence: Sequence[Evidence]) -> list[Item]:
+def index(evidence: Sequence[Evidence]) -> list[Item]:
+    """What was seen, where, when and by whom it can be repeated; nothing of who brought it."""
     found = []
     for item in evidence:
         if isinstance(item, ev.Capture | ev.Screenshot):

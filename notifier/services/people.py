@@ -99,7 +99,7 @@ async def give(ctx: Context, who: Principal, name: str, reach: Reach, *, via: st
 
 
 async def end_seat(ctx: Context, who: Principal, seat_id: str, *, via: str = "page") -> None:
-    """End a seat, and every session in it. Raises NotFound, also outside the admin's organisation."""
+    """End a seat, and every session and token in it. Raises NotFound, also outside the admin's organisation."""
     async with ctx.db.transaction(who.id, via) as tx:
         row = as_uuid(seat_id) and await tx.con.fetchrow(
             "select * from seat where id = $1 and ended_at is null for update", seat_id
@@ -109,12 +109,15 @@ async def end_seat(ctx: Context, who: Principal, seat_id: str, *, via: str = "pa
         _require_admin(who, row["organisation"])
         await tx.con.execute("update seat set ended_at = $2 where id = $1", seat_id, tx.now)
         await tx.con.execute("update session set ended_at = $2 where seat = $1 and ended_at is null", seat_id, tx.now)
+        await tx.con.execute(
+            "update api_token set revoked_at = $2 where seat = $1 and revoked_at is null", seat_id, tx.now
+        )
         await tx.audit("seat.ended", row["principal"], {"seat": seat_id, "role": row["role"]})
 
 
 async def invite_again(ctx: Context, who: Principal, name: str, *, via: str = "page") -> str:
     """A new link for somebody who lost theirs, or their password or second step: both are gone with it, and so are
-    their sessions. Raises NotFound for somebody of another organisation."""
+    their sessions and the tokens that they made. Raises NotFound for somebody of another organisation."""
     async with ctx.db.transaction(who.id, via) as tx:
         row = await tx.con.fetchrow("select organisation from principal where id = $1 and kind = 'person'", name)
         if row is None:
@@ -124,6 +127,11 @@ async def invite_again(ctx: Context, who: Principal, name: str, *, via: str = "p
             raise Forbidden("somebody else resets how you sign in", code="own_seat")
         await tx.con.execute("delete from credential where principal = $1", name)
         await tx.con.execute("update session set ended_at = $2 where principal = $1 and ended_at is null", name, tx.now)
+        await tx.con.execute(  # whoever had the password may have made them
+            "update api_token set revoked_at = $2 where principal = $1 and seat is not null and revoked_at is null",
+            name,
+            tx.now,
+        )
         return await _invite(tx, name)
 
 

@@ -20,6 +20,7 @@ from notifier.services.context import Context
 from notifier.store import appeals as store
 from notifier.store import cases as case_store
 from notifier.store.database import Connection
+from notifier.translations import ENGLISH, speaker, translated
 
 # What a measure is there: a hold suspends the whole service of a name, a deletion ends it.
 _PROVISION = {
@@ -48,14 +49,19 @@ async def of_case(ctx: Context, who: Principal, case_id: str) -> tuple[Mapping[s
     return fields, text(ctx, fields)
 
 
-async def for_registrant(ctx: Context, con: Connection, case_id: str, notice_id: str) -> Mapping[str, Any] | None:
+async def for_registrant(
+    ctx: Context, con: Connection, case_id: str, notice_id: str, language: str = ENGLISH
+) -> Mapping[str, Any] | None:
     """The statement behind a decision that somebody may read who showed control of the name."""
     case = await case_store.get(con, case_id)
-    return await statement(ctx, con, case, notice_id) if case is not None else None
+    return await statement(ctx, con, case, notice_id, language) if case is not None else None
 
 
-async def statement(ctx: Context, con: Connection, case: Case, notice_id: str) -> Mapping[str, Any]:
-    """The fields. Times are dates, as that schema has them."""
+async def statement(
+    ctx: Context, con: Connection, case: Case, notice_id: str, language: str = ENGLISH
+) -> Mapping[str, Any]:
+    """The fields, their sentences in a language. Times are dates, as that schema has them."""
+    say = speaker(language)
     row = await con.fetchrow(
         "select measure, domain, party, sent_at, content->>'recipient_name' as recipient from notice where id = $1",
         notice_id,
@@ -65,18 +71,23 @@ async def statement(ctx: Context, con: Connection, case: Case, notice_id: str) -
     measure = Measure(row["measure"])
     category, keyword = _CATEGORY.get(program.category, _OTHER)
     sent: datetime | None = row["sent_at"]
-    said = (
-        f"A report named {row['domain']} under the program {program.name}. A person of {ctx.settings.organisation} who did not "
-        f"report it read the evidence and asked {row['recipient']}, as the {row['party']}, for one thing: "
-        f"{measure.replace('_', ' ')}. Whether to act was decided there."
+    said = say(
+        "A report named %(domain)s under the program %(program)s. A person of %(organisation)s who did not report it read "
+        "the evidence and asked %(recipient)s, as the %(party)s, for one thing: %(measure)s. Whether to act was decided there.",
+        domain=row["domain"],
+        program=translated(language, program.name),
+        organisation=ctx.settings.organisation,
+        recipient=row["recipient"],
+        party=translated(language, row["party"]),
+        measure=translated(language, measure.replace("_", " ")),
     )
     pages = [url.partition("?")[0] for url in await evaluation.sample_urls(con, case.id)][:_PAGES]
     if pages:
-        said += f" The pages that were read: {', '.join(dict.fromkeys(pages))}."
+        said += " " + say("The pages that were read: %(pages)s.", pages=", ".join(dict.fromkeys(pages)))
     fields: dict[str, Any] = {
         "decision_ground": "DECISION_GROUND_ILLEGAL_CONTENT",
-        "illegal_content_legal_ground": program.basis[:_MAX_GROUND],
-        "illegal_content_explanation": _why(program, facts)[:_MAX_WHY],
+        "illegal_content_legal_ground": translated(language, program.basis)[:_MAX_GROUND],
+        "illegal_content_explanation": _why(program, facts, language)[:_MAX_WHY],
         "content_type": ["CONTENT_TYPE_OTHER"],
         "content_type_other": "a domain name and the site under it",
         "category": category,
@@ -93,20 +104,25 @@ async def statement(ctx: Context, con: Connection, case: Case, notice_id: str) -
         fields["decision_visibility"] = ["DECISION_VISIBILITY_CONTENT_REMOVED"]
     else:
         fields["decision_provision"] = _PROVISION[measure]
-    return {**fields, "redress": program.appeal}
+    return {**fields, "redress": translated(language, program.appeal)}
 
 
-def _why(program: Program, facts: CaseFacts) -> str:
+def _why(program: Program, facts: CaseFacts, language: str) -> str:
     """What was counted, and never what a reporter wrote."""
+    say = speaker(language)
+    rules = say("The evidence meets every rule of the program %(program)s.", program=translated(language, program.name))
+    why = f"{rules} {translated(language, program.basis)}"
     counted = grounds.threshold(program, facts)
     if counted is None:
-        return f"The evidence meets every rule of the program {program.name}. {program.basis}"
-    return (
-        f"Of {counted.pages} pages that were drawn by chance, {counted.infringing} were found to infringe. The evidence meets "
-        f"every rule of the program {program.name}. {program.basis}"
+        return why
+    drawn = say(
+        "Of %(pages)s pages that were drawn by chance, %(infringing)s were found to infringe.",
+        pages=counted.pages,
+        infringing=counted.infringing,
     )
+    return f"{drawn} {why}"
 
 
-def text(ctx: Context, fields: Mapping[str, Any]) -> str:
+def text(ctx: Context, fields: Mapping[str, Any], language: str = ENGLISH) -> str:
     """The same in plain words."""
-    return ctx.renderer.reasons(fields)
+    return ctx.renderer.reasons(fields, language)

@@ -1,6 +1,6 @@
 """Rows of `capture`: what our own visitors saw of a reported page. Written once, never changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -94,6 +94,14 @@ async def shown(con: "Connection", case_id: str, urls: Sequence[str], until: dat
     )
     found = {row.url: row for row in map(_captured, rows) if row.first.shown}
     return list(found.values())
+
+
+async def among(con: "Connection", case_id: str, files: Collection[str]) -> list[Captured]:
+    """A case's captures whose archive is one of `files`, newest first."""
+    rows = await con.fetch(
+        "select * from capture where case_id = $1 and warc_sha256 = any($2) order by seq desc", case_id, list(files)
+    )
+    return [_captured(row) for row in rows]
 
 
 async def mark(con: "Connection", case_id: str) -> int:

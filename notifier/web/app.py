@@ -31,9 +31,12 @@ from notifier.web.pages import (
     events,
     home,
     people,
+    portal,
+    portal_channel,
     queue,
     sign_in,
     submit,
+    tokens,
     uploads,
     watch,
     work,
@@ -61,6 +64,9 @@ SIGNED: Sequence[Page] = (
     *appeals_desk.PAGES,
     *watch.PAGES,
     *events.PAGES,
+    *tokens.PAGES,
+    *portal.PAGES,
+    *portal_channel.PAGES,
 )
 
 

@@ -26,7 +26,7 @@ Endpoint: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 JSON = "application/json"
 # Whatever a file is, no browser opens it as a page of ours.
-ATTACHMENT = {
+_ATTACHMENT = {
     "Content-Type": "application/octet-stream",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox; default-src 'none'",
@@ -50,11 +50,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file that leaves as an attachment under a name of ours; `size` in bytes, None when it is not known before."""
+    """A file that leaves as an attachment under a name of ours; `size` in bytes, None when it is not known before.
+
+    `shown_as`: a page of ours shows it, as this type and no other; for what we made ourselves.
+    """
 
     name: str
     content: AsyncIterator[bytes]
     size: int | None
+    shown_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +135,13 @@ def endpoint(route: Route, ctx: Context) -> Endpoint:
     return answer
 
 
-async def send_file(
-    request: web.Request, found: Download, headers: Mapping[str, str] = ATTACHMENT
-) -> web.StreamResponse:
+async def send_file(request: web.Request, found: Download) -> web.StreamResponse:
     """A file piece by piece. One that turns out altered breaks off: the receiver has an incomplete file, no wrong one."""
     first = await anext(found.content, b"")  # what cannot be read at all is still a problem document
-    named = {"Content-Disposition": f'attachment; filename="{found.name}"', **headers}
-    response = web.StreamResponse(headers=named)
+    headers = {**_ATTACHMENT, "Content-Disposition": f'attachment; filename="{found.name}"'}
+    if found.shown_as is not None:
+        headers |= {"Content-Type": found.shown_as, "Content-Disposition": "inline"}
+    response = web.StreamResponse(headers=headers)
     response.content_length = found.size
     await response.prepare(request)
     try:

@@ -13,7 +13,7 @@ from notifier.errors import NotFound
 from notifier.services.context import Context
 from notifier.web.errors import problem
 from notifier.web.metrics import CONTENT_TYPE_LATEST, Metrics
-from notifier.web.pages import Pages
+from notifier.web.pages import Pages, language
 
 Ready = Callable[[], Awaitable[Mapping[str, bool]]]
 
@@ -55,8 +55,9 @@ def add_routes(
     async def openapi(_: web.Request) -> web.Response:
         return _json(await asyncio.to_thread(api))
 
-    async def index(_: web.Request) -> web.Response:
-        return pages.page("index")
+    async def index(request: web.Request) -> web.Response:
+        speaks = language.of(request)
+        return speaks.mark(pages.page("index", **speaks.shown))
 
     async def docs(_: web.Request) -> web.Response:
         return pages.page("docs", policy=_READER_POLICY)

@@ -106,10 +106,10 @@ async def get_manifest(ctx: Context, who: Principal, path: CasePath) -> Reply:
 async def get_bundle(ctx: Context, who: Principal, path: NoticePath) -> Download:
     """What a notice rests on, in one ZIP archive: the manifest that the notice names first, then the files by digest."""
     found = await files.bundle(ctx, who, path.notice_id)
-    return Download(f"evidence-{path.notice_id}.zip", _zipped(ctx, found), None)
+    return Download(f"evidence-{path.notice_id}.zip", zipped(ctx, found), None)
 
 
-async def _zipped(ctx: Context, found: Bundle) -> AsyncIterator[bytes]:
+async def zipped(ctx: Context, found: Bundle) -> AsyncIterator[bytes]:
     """The archive as it grows; never whole in memory."""
     out = _Growing()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:

@@ -12,7 +12,8 @@ from markupsafe import Markup, escape
 from notifier import resources
 from notifier.domain.hostile import defang
 from notifier.domain.names import display
-from notifier.web.pages.nav import NAV
+from notifier.translations import LANGUAGES, catalog, words_for_templates
+from notifier.web.pages.nav import NAV, current
 from notifier.web.pages.said import SAID
 
 # A page shows what is ours, sends nothing, and nobody may frame it; more is said by the page that needs it.
@@ -31,12 +32,19 @@ class Pages:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
         )
+        self._templates.newstyle_gettext = True  # type: ignore[attr-defined]
+        for language in LANGUAGES:
+            catalog(language)  # read now, and not while somebody waits
+        self._templates.policies["ext.i18n.trimmed"] = True  # line breaks in a template are none of a text's
+        self._templates.globals |= words_for_templates(lambda text, values: Markup(text) % values)  # noqa: S704
         self._templates.globals |= {
             "organisation": organisation,
             "simulated": simulated,
             "visitor": None,
             "nav": NAV,
+            "current": current,
             "said": SAID,
             "other_query": other_query,
         }

@@ -1,6 +1,7 @@
 """The page behind a notice's link: what is asked, and an answer by button. Opening it does nothing."""
 
 import json
+from collections.abc import Mapping
 
 from aiohttp import web
 
@@ -16,7 +17,8 @@ from notifier.web.routes import parsed
 
 PATH = "/answer/{notice_id:[0-9a-fA-F-]{36}}/{secret:[a-z2-7]{26}}"
 _MAX_BYTES = 100_000
-_FIELDS = ("kind", "measure", "actor", "effective_at", "comment", "domain")
+FIELDS = ("kind", "measure", "actor", "effective_at", "comment", "domain")
+_PICKED = len("2026-03-09T14:30")  # what a date picker gives: no zone, and the label says that it is UTC
 
 
 def add_routes(app: web.Application, ctx: Context, pages: Pages) -> None:
@@ -35,8 +37,8 @@ def add_routes(app: web.Application, ctx: Context, pages: Pages) -> None:
             return _hidden(pages.page("no_link", 404, why=error.detail))
         given: dict[str, str] = {}
         try:
-            given = await form.read(request, _FIELDS, _MAX_BYTES)
-            await answering.answer(ctx, *_link(request), _answer(given))
+            given = await form.read(request, FIELDS, _MAX_BYTES)
+            await answering.answer(ctx, *_link(request), answer_of(given))
         except NotifierError as error:
             if error.http_status >= 500:
                 raise
@@ -51,7 +53,10 @@ def _link(request: web.Request) -> tuple[str, str]:
     return request.match_info["notice_id"].lower(), request.match_info["secret"]
 
 
-def _answer(given: dict[str, str]) -> Answer:
+def answer_of(given: Mapping[str, str]) -> Answer:
+    """The form as an answer. Raises Invalid with each wrong field."""
+    if len(at := given.get("effective_at", "")) == _PICKED:
+        given = {**given, "effective_at": f"{at}:00Z"}
     return parsed(AnswerIn, json.dumps({k: v for k, v in given.items() if v}).encode()).answer()
 
 
@@ -65,7 +70,7 @@ def _page(
         asked=asked,
         measures=list(Measure),
         actors=ACTORS,
-        given={name: (given or {}).get(name, "") for name in _FIELDS},
+        given={name: (given or {}).get(name, "") for name in FIELDS},
         fault=fault,
     )
     return _hidden(page)

@@ -14,7 +14,7 @@ from notifier.web.bodies import EvidenceIn
 from notifier.web.pages import case
 from notifier.web.pages.cases import AT
 from notifier.web.pages.desk import Page, Visit, go
-from notifier.web.routes import ATTACHMENT, Download, parsed, send_file
+from notifier.web.routes import Download, parsed, send_file
 from notifier.web.upload import MULTIPART, Part, Upload
 
 _PICTURE = "image/png"
@@ -36,8 +36,7 @@ async def picture(visit: Visit) -> web.StreamResponse:
     held, content = await files.hand_out(visit.ctx, visit.who, case_id, sha256, via="page")
     if held.media_type != _PICTURE:
         raise NotFound("the case holds no such picture")
-    shown = {**ATTACHMENT, "Content-Type": _PICTURE, "Content-Disposition": "inline"}
-    return await send_file(visit.request, Download(f"{sha256}.png", content, held.size), shown)
+    return await send_file(visit.request, Download(f"{sha256}.png", content, held.size, shown_as=_PICTURE))
 
 
 def _named(visit: Visit) -> tuple[str, str]:

@@ -29,7 +29,7 @@ NAV: Mapping[Role, Sequence[Link]] = {
         Link("/desk/events", "Events"),
         Link("/desk/submit", "Check a name"),
     ),
-    Role.REGISTRY: (),
+    Role.REGISTRY: (Link("/portal", "Notices"), Link("/portal/history", "History"), Link("/portal/channel", "Channel")),
     Role.EVALUATOR: (),
     Role.AUDITOR: (_CASES,),
     Role.ADMIN: (Link("/admin/people", "People"), _ALARMS, _APPEALS, _CASES),
@@ -39,3 +39,9 @@ NAV: Mapping[Role, Sequence[Link]] = {
 def home(role: Role) -> str:
     """Where somebody of this role begins."""
     return NAV[role][0].path if NAV[role] else "/account"
+
+
+def current(role: Role, path: str) -> str:
+    """The link that a page belongs to: of several that its address begins with the longest."""
+    fitting = [link.path for link in NAV[role] if path == link.path or path.startswith(f"{link.path}/")]
+    return max(fitting, key=len, default="")

@@ -38,4 +38,9 @@ SAID: Mapping[str, str] = {
     "appeal_taken": "The appeal is yours, and whoever filed it can see that it was taken up.",
     "appeal_decided": "The appeal is decided, and whoever filed it can read your reasons.",
     "hop_decided": "What you said of the link is kept.",
+    "answered": "Your answer is recorded.",
+    "channel_proposed": "Your proposal is recorded. We call you back before anything changes.",
+    "channel_withdrawn": "That change of channel is off.",
+    "requests_stopped": "Stopped: no further request leaves. Withdrawals still reach you.",
+    "token_revoked": "That token opens nothing any more.",
 }

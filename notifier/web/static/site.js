@@ -1,7 +1,9 @@
 // The one small script. Every page is whole without it: it shows times in the reader's zone.
 "use strict";
 
-const shown = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+// A translated page speaks of dates in its own language; an English one as its reader is used to.
+const lang = document.documentElement.lang;
+const shown = new Intl.DateTimeFormat(lang === "en" ? undefined : lang, { dateStyle: "medium", timeStyle: "short" });
 const localise = (within) => {
   for (const time of within.querySelectorAll("time[datetime][title]")) {
     const at = new Date(time.dateTime);
