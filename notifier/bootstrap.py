@@ -11,7 +11,8 @@ import aiohttp
 import registries
 from notifier import outside, resources
 from notifier.adapter import AgreementChannel, Deps, RegistryAdapter, ToStaff
-from notifier.catalog import Catalog, Fault, OverlaySource, load_catalog
+from notifier.catalog import Catalog, Fault, OverlaySource, folder_digest, load_catalog
+from notifier.catalog import check as check_folder
 from notifier.catalog.reading import digest as catalog_digest
 from notifier.clock import Clock, SystemClock
 from notifier.domain.mail_match import Ours
@@ -23,6 +24,7 @@ from notifier.net.dns_probe import DnsProbe
 from notifier.net.hosting import HostFinder
 from notifier.net.imap_watch import ImapWatch, Pauses
 from notifier.net.mailbox import Arrived, Take
+from notifier.net.oidc import Provider
 from notifier.net.panel import ResolverPanel
 from notifier.net.rdap import RdapClient
 from notifier.net.safe_http import Egress, allowed, guarded_session
@@ -31,7 +33,7 @@ from notifier.net.survey import Survey
 from notifier.rendering import Renderer
 from notifier.services import inbound
 from notifier.services.audit import Sealer
-from notifier.services.context import Context
+from notifier.services.context import Configuration, Context
 from notifier.settings import Settings
 from notifier.store import keys
 from notifier.store.alone import MAILBOX_LOCK, alone
@@ -61,6 +63,35 @@ def catalog_of(settings: Settings, overlay: OverlaySource = None) -> Catalog:
     """The checked catalog. Raises ConfigFaults with every fault at once."""
     folder = settings.config_folder or resources.folder("config")
     return load_catalog(folder, overlay or settings.catalog_overlay, settings.protected_names, adapter_names())
+
+
+def _configured(settings: Settings, overlay: OverlaySource) -> tuple[Configuration, Catalog]:
+    """The catalog, and the digest of the very files that it was read from. Raises ConfigFaults."""
+    folder = settings.config_folder or resources.folder("config")
+    source = overlay or settings.catalog_overlay
+
+    def check() -> tuple[Sequence[Fault], str]:
+        try:
+            faults = config_faults(settings, source)
+            return faults, folder_digest(folder, source)
+        except OSError as error:
+            return [
+                Fault(folder.name, "", f"cannot be read ({error.strerror})", "a folder that the daemon may read")
+            ], ""
+
+    while True:  # once more when somebody wrote in between
+        before = folder_digest(folder, source)
+        catalog = catalog_of(settings, overlay)
+        if folder_digest(folder, source) == before:
+            return Configuration(before, str(folder), check), catalog
+
+
+def config_faults(settings: Settings, overlay: OverlaySource) -> list[Fault]:
+    """Every fault of the catalog, and of its channels as far as their adapters can say; nobody is reached."""
+    folder = settings.config_folder or resources.folder("config")
+    faults = check_folder(folder, overlay, settings.protected_names, adapter_names())
+    faults += outside.survey_faults(settings)
+    return faults or channel_faults(settings, catalog_of(settings, overlay))
 
 
 def with_port(settings: Settings, port: int) -> Settings:
@@ -98,7 +129,7 @@ async def house(
 
     A simulated database is read with its own clock, or with the `clock` of whoever moves it; to serve one is a Conflict.
     """
-    catalog = catalog_of(settings, overlay)
+    configuration, catalog = await asyncio.to_thread(_configured, settings, overlay)
     if catalog.overlay is not None and Egress(settings.egress) is not Egress.LOOPBACK:
         raise Invalid('an overlay names servers on this machine; set egress = "loopback" with it')
     await migrate(dsn)
@@ -111,7 +142,7 @@ async def house(
         if simulated:
             db.clock = clock or SimulatedClock(db.pool)
         settings = replace(settings, simulated=simulated)
-        yield House(settings, dsn, await _context(stack, settings, catalog, db))
+        yield House(settings, dsn, await _context(stack, settings, catalog, configuration, db))
 
 
 @asynccontextmanager
@@ -132,7 +163,9 @@ async def simulated_clock(dsn: str, start: datetime) -> AsyncIterator[DrivenCloc
         await db.close()
 
 
-async def _context(stack: AsyncExitStack, settings: Settings, catalog: Catalog, db: Database) -> Context:
+async def _context(
+    stack: AsyncExitStack, settings: Settings, catalog: Catalog, configuration: Configuration, db: Database
+) -> Context:
     egress = Egress(settings.egress)
 
     def session(total_s: float) -> aiohttp.ClientSession:
@@ -147,6 +180,7 @@ async def _context(stack: AsyncExitStack, settings: Settings, catalog: Catalog, 
         db=db,
         settings=settings,
         catalog=catalog,
+        configuration=configuration,
         adapters=build_adapters(catalog, deps),
         renderer=Renderer(resources.folder("templates")),
         rdap=rdap,
@@ -161,10 +195,22 @@ async def _context(stack: AsyncExitStack, settings: Settings, catalog: Catalog, 
         name_files=outside.name_files(settings) if catalog.overlay is None else (),
         blobs=await asyncio.to_thread(outside.blob_store, settings),
         stamper=await asyncio.to_thread(outside.stamper_of, settings),
+        oidc=_provider(settings, session(_ASK_S)) if settings.oidc_issuer else None,
         reply_key=await asyncio.to_thread(keys.open_secret, settings.state_dir / KEYS, "reply.key"),
         build_adapter=adapter_builder(deps),
         verify_webhook=_webhook_verifier(settings),
         alarm_ways=_alarm_ways(settings, deps),
+    )
+
+
+def _provider(settings: Settings, session: aiohttp.ClientSession) -> Provider:
+    """The identity provider of the settings, which were checked."""
+    return Provider(
+        settings.oidc_issuer or "",
+        settings.oidc_client_id or "",
+        settings.secret("oidc_client_secret") or "",
+        f"{settings.public_url}/sign-in/oidc/callback",
+        session,
     )
 
 

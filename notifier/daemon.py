@@ -5,16 +5,17 @@ import contextlib
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from enum import StrEnum
+from typing import Any, TypeAlias
 
 import structlog
 from aiohttp import web
 
-from notifier import bootstrap
+from notifier import bootstrap, turns
 from notifier.bootstrap import House
 from notifier.net.mailbox import Mailbox
-from notifier.services import alarming, daily, keeping, people, releasing, warming
+from notifier.services import alarming, daily, keeping, releasing, warming
 from notifier.services.context import Context
 from notifier.settings import Settings
 from notifier.store.queue import backlog
@@ -24,8 +25,9 @@ from notifier.worker.runner import Runner
 
 log = structlog.get_logger(__name__)
 
-_DRAIN_S = 20.0
 _DAY_S = 86_400.0
+
+_Working: TypeAlias = AbstractAsyncContextManager[str]
 
 
 class RoleOf(StrEnum):
@@ -46,37 +48,41 @@ async def serve(settings: Settings, role: RoleOf, say: Callable[[str], None]) ->
     if listener is not None:  # the port is known before anything is made that names it
         settings = bootstrap.with_port(settings, listener.getsockname()[1])
     # A lone web or worker process joins the server that another one runs.
-    async with (
-        bootstrap.database_of(settings, serving=role is RoleOf.ALL) as dsn,
-        bootstrap.house(settings, dsn, serving=True) as house,
-    ):
-        async with working(house, role, stop, listener) as url:
-            say(f"ready {url}".rstrip())
-            if listener is not None and (secret := await people.first_admin(house.ctx.db)) is not None:
-                say(f"first admin: {settings.public_url}/welcome/{secret} (works once, for a day)")
-            await stop.wait()
-            log.info("daemon.draining")
+    async with bootstrap.database_of(settings, serving=role is RoleOf.ALL) as dsn:
+
+        def work(house: House, stop: asyncio.Event, listener: socket.socket | None, **how: Any) -> _Working:
+            return working(house, role, stop, listener, **how)
+
+        await turns.take_turns(settings, dsn, role, work, listener, stop, say)
 
 
 @asynccontextmanager
 async def working(
-    house: House, role: RoleOf, stop: asyncio.Event, listener: socket.socket | None = None
+    house: House,
+    role: RoleOf,
+    stop: asyncio.Event,
+    listener: socket.socket | None = None,
+    *,
+    faces_closed: Callable[[], None] = lambda: None,
+    drain_s: Callable[[], float | None] = lambda: turns.DRAIN_S,
 ) -> AsyncIterator[str]:
     """Everything that runs, until the block ends; then the faces close first and running jobs finish.
 
-    Yields the URL that `listener` is reached under, made from the settings when there is none.
+    Yields the URL that `listener` is reached under, made from the settings when there is none. `faces_closed` is called
+    when nothing comes in any more, `drain_s` says then how long jobs may take.
     """
     settings, ctx = house.settings, house.ctx
     async with AsyncExitStack() as stack:
         background: list[asyncio.Task[None]] = []
         # Entered first, so left last: faces and mailbox are closed by then, and running jobs may finish.
         stack.push_async_callback(_finish, stop, background)
+        stack.callback(faces_closed)
         background.append(asyncio.create_task(bootstrap.sealer(house).run(stop)))
         if role is not RoleOf.WEB:
             await daily.plan_all(ctx)
             await releasing.take_up(ctx)
             runner = Runner(ctx.db, kinds.handlers(ctx), concurrency=settings.workers * 5)
-            background.append(asyncio.create_task(runner.run(stop, drain_s=_DRAIN_S)))
+            background.append(asyncio.create_task(runner.run(stop, drain_s=drain_s)))
             background.append(asyncio.create_task(ticker.run(ctx.db, stop)))
             background.append(asyncio.create_task(_sweep(ctx, stop)))
             background.append(asyncio.create_task(warming.run(ctx, stop)))

@@ -119,6 +119,11 @@ def _web(value: Any) -> str | None:
     return value.rstrip("/") if fits else None
 
 
+def _issuer(value: Any) -> str | None:
+    """As it is: whether it ends with a stroke makes two issuers of it."""
+    return value if _web(value) is not None else None
+
+
 def _template(value: Any) -> str | None:
     fits = isinstance(value, str) and re.fullmatch(r"https?://[^\s{}@]+\{name\}[^\s{}@]*", value)
     return value if fits else None
@@ -187,6 +192,10 @@ class Settings:
     rdap_networks_url: Annotated[str | None, _Key(_web, "an http(s) URL without query")] = _ADDRESSES
     rdap_per_hour: Annotated[int, _Key(_number(1, 999_999), "looks an hour from 1 to 999999")] = 3_600
     second_step: Annotated[Switch, _Key(_one_of("off", "on"), "one of off, on")] = "on"
+    oidc_issuer: Annotated[str | None, _Key(_issuer, "an https URL, exactly as the provider writes it")] = None
+    oidc_client_id: Annotated[str | None, _Key(_text, "the id that the provider gave us")] = None
+    oidc_client_secret_file: Annotated[Path | None, _Key(_path, "a file")] = field(default=None, repr=False)
+    oidc_name: Annotated[str, _Key(_text, "what the button calls the provider")] = "your organisation's sign-in"
     alarm_mail: Annotated[str | None, _Key(_matching(_MAILBOX), "a mailbox that a person reads")] = None
     alarm_webhook: Annotated[str | None, _Key(_web, "an http(s) URL without query")] = None
     held_alarm_hours: Annotated[int, _Key(_number(1, 720), "hours from 1 to 720")] = 24
@@ -254,7 +263,11 @@ class Settings:
 
     def secret(self, name: str) -> str | None:
         """A secret by name, or None. Raises OSError when the password's file cannot be read."""
-        files = {"smtp_password": self.smtp_password_file, "imap_password": self.imap_password_file}
+        files = {
+            "smtp_password": self.smtp_password_file,
+            "imap_password": self.imap_password_file,
+            "oidc_client_secret": self.oidc_client_secret_file,
+        }
         if (file := files.get(name)) is not None:
             return file.read_text(encoding="utf-8").strip()
         return self.secrets.get(re.sub(r"[^a-z0-9]", "_", name.lower()))
@@ -292,11 +305,28 @@ def load_settings(config: Path | None = None, environ: Mapping[str, str] = os.en
         faults.append(Fault(where, "alarm_webhook", "has no secret", f"{_SECRET_PREFIX}ALARM_WEBHOOK"))
     if known.get("alarm_mail") and not (known.get("smtp_host") or known.get("catalog_overlay")):
         faults.append(Fault(where, "alarm_mail", "has no relay to leave by", "smtp_host"))
+    faults += _oidc_faults(known, where, _secrets(environ))
     if known.get("imap_host") and not known.get("imap_user"):
         faults.append(Fault(where, "imap_host", "has no user", "imap_user, and its password"))
     if faults:
         raise ConfigFaults(faults)
     return Settings(**known, secrets=_secrets(environ))
+
+
+def _oidc_faults(known: Mapping[str, Any], where: str, found: Mapping[str, str]) -> list[Fault]:
+    """What the identity provider lacks."""
+    issuer = known.get("oidc_issuer")
+    if issuer is None:
+        return []
+    faults = []
+    if not known.get("oidc_client_id"):
+        faults.append(Fault(where, "oidc_issuer", "has no client", "oidc_client_id"))
+    if not (known.get("oidc_client_secret_file") or found.get("oidc_client_secret")):
+        wanted = f"oidc_client_secret_file or {_SECRET_PREFIX}OIDC_CLIENT_SECRET"
+        faults.append(Fault(where, "oidc_issuer", "has no secret", wanted))
+    if issuer.startswith("http:") and known.get("egress", "public") != "loopback":
+        faults.append(Fault(where, "oidc_issuer", "is not encrypted", "an https URL"))
+    return faults
 
 
 def _from_file(path: Path, faults: list[Fault]) -> dict[str, Any]:

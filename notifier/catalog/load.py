@@ -1,5 +1,6 @@
 """Loads the whole configuration folder, or says everything that is wrong with it."""
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from notifier.catalog.agreements import Ground, parse_agreement, read_agreement_
 from notifier.catalog.model import Agreement, Catalog, Registry
 from notifier.catalog.overlay import Overlay, parse_overlay
 from notifier.catalog.programs import read_events, read_program, read_programs, unknown_programs, unknown_readers
-from notifier.catalog.reading import ConfigFaults, Fault, Table, read_toml
+from notifier.catalog.reading import ConfigFaults, Fault, Table, digest, read_toml
 from notifier.catalog.registries import read_registries, registry_of
 from notifier.catalog.safety import read_thresholds
 from notifier.domain.blast import Thresholds
@@ -21,6 +22,8 @@ from notifier.domain.program import Program
 from notifier.domain.safety import TargetLists
 from notifier.suffixes import load_suffixes
 from notifier.targetlists import load_lists
+
+_READ = frozenset({".toml", ".csv", ".txt"})
 
 OverlaySource = Path | Mapping[str, Any] | None
 
@@ -50,6 +53,20 @@ def check(
 ) -> list[Fault]:
     """Every fault of a folder, sorted; nothing outside it is asked."""
     return sorted(set(_load(folder, overlay, own_names, adapters)[1]))
+
+
+def folder_digest(folder: Path, overlay: OverlaySource = None) -> str:
+    """SHA-256, hex, over every file of a folder and the overlay: whether two processes read the same."""
+    found = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in _READ and p.is_file()):
+        found.update(
+            f"{path.relative_to(folder).as_posix()}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode()
+        )
+    if isinstance(overlay, Path):
+        found.update(overlay.read_bytes())
+    elif overlay is not None:
+        found.update(digest(overlay).encode())
+    return found.hexdigest()
 
 
 def program_of(file: Path, known: Catalog) -> Program:

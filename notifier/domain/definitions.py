@@ -123,6 +123,14 @@ COUNTS: Mapping[str, Definition] = {
             "opened",
         ),
         _D("claims", "cohort", _CLAIM, "What was claimed, by party and measure, against what was seen of it last"),
+        _D(
+            "party",
+            "cohort",
+            _UNIT,
+            "Work shared: whom we asked, as host, registrar or registry, and how many of those units it answered, "
+            "claimed an act for, and was at some time seen to have acted on; a unit counts for each party that was asked",
+            "asked",
+        ),
         _D("work", "cohort", _STEP, "Steps by who took them: daemon, person, service, or recipient"),
         _D("opened_before", "period", _CASE, "Open when the period began"),
         _D("opened_in", "period", _CASE, "Opened or reopened in the period; a case counts as often"),

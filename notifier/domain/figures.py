@@ -19,6 +19,8 @@ from notifier.domain.survival import CONFIDENCE, Curve, Duration, LogRank, kapla
 _STOPPED = frozenset({CaseState.REJECTED, CaseState.WITHDRAWN, CaseState.SUPERSEDED})
 _HOP = timedelta(days=HOP_DAYS)
 _UNSEEN = frozenset({Verdict.CONTRADICTED, Verdict.UNVERIFIABLE})
+_JUDGED = "judged"
+PARTY_STEPS = ("asked", "answered", "claimed", "seen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,20 @@ class ClaimCount:
 
 
 @dataclass(frozen=True, slots=True)
+class PartyShare:
+    """Of the units that a party was asked about: how many it answered, claimed an act for, and was seen to have acted on.
+
+    A unit counts once for each party, however many of its kind were asked.
+    """
+
+    party: str
+    asked: Share
+    answered: Share
+    claimed: Share
+    seen: Share
+
+
+@dataclass(frozen=True, slots=True)
 class TimeTo:
     """Times in seconds. `few`: fewer than ten had it."""
 
@@ -67,6 +83,7 @@ class CohortFigures:
     shares: Mapping[str, Share]
     outcomes: Sequence[OutcomeCount]
     claims: Sequence[ClaimCount]
+    parties: Sequence[PartyShare]
     times: Mapping[str, TimeTo]
     work: Mapping[str, int]
 
@@ -115,12 +132,14 @@ def _sent(unit: History) -> bool:
 
 
 def cohort_cells(units: Iterable[History]) -> dict[str, list[History]]:
-    """What each count counts, by cell: `funnel/STAGE`, `share/KEY`, `outcome/OUTCOME/ACTOR`, `claim/PARTY/MEASURE/VERDICT`.
+    """What each count counts, by cell: `funnel/STAGE`, `share/KEY`, `judged`, `outcome/OUTCOME/ACTOR`,
+    `claim/PARTY/MEASURE/VERDICT`, `party/PARTY/WHAT`, `time/KEY/n`, `time/KEY/events`, `time/KEY/censored`, `work/KIND`.
 
-    A unit with two claims of a kind stands twice in that cell.
+    A unit with two claims of a kind stands twice in that cell, and as often in one of work as it has steps.
     """
     found: dict[str, list[History]] = {f"funnel/{stage}": [] for stage in STAGES}
-    found |= {f"share/{key}": [] for key in SHARES}
+    found |= {f"share/{key}": [] for key in SHARES} | {_JUDGED: []}
+    found |= {f"time/{key}/{part}": [] for key in TIMES for part in ("n", "events", "censored")}
     for unit in units:
         for stage, reached in _REACHED.items():
             if reached(unit):
@@ -136,9 +155,33 @@ def cohort_cells(units: Iterable[History]) -> dict[str, list[History]]:
         found.setdefault("outcome/{}/{}".format(*outcome_of(unit)), []).append(unit)
         for claim in unit.claims:
             found.setdefault(_claim_cell(claim), []).append(unit)
+            if claim.verdict != Verdict.PENDING:
+                found[_JUDGED].append(unit)
             if claim.verdict in _UNSEEN:
                 found["share/gap"].append(unit)
+        for party, done in _done_by(unit).items():
+            for what in done:
+                found.setdefault(f"party/{party}/{what}", []).append(unit)
+        for key in TIMES:
+            begun, ended = _bounds(unit, key)
+            if begun is not None:
+                found[f"time/{key}/n"].append(unit)
+                found[f"time/{key}/{'censored' if ended is None else 'events'}"].append(unit)
+        for kind, steps in unit.work.items():
+            found.setdefault(f"work/{kind}", []).extend([unit] * steps)
     return found
+
+
+def _done_by(unit: History) -> dict[str, list[str]]:
+    """By party that was asked, what it did of this unit."""
+    done: dict[str, set[str]] = {}
+    for asked in unit.asked:
+        found = done.setdefault(asked.party, {"asked"})
+        if asked.answer != "none":
+            found.add("answered")
+    for claim in unit.claims:  # each comes with an answer of a recipient that was asked
+        done.setdefault(claim.party, {"asked"}).update({"answered", "claimed", *(["seen"] if claim.seen else [])})
+    return {party: [what for what in PARTY_STEPS if what in found] for party, found in done.items()}
 
 
 def _claim_cell(claim: ClaimSeen) -> str:
@@ -149,12 +192,7 @@ def cohort(units: Sequence[History], as_of: datetime) -> CohortFigures:
     """Every figure of these units, as of an instant at or after all that is known of them."""
     cells = cohort_cells(units)
     counts = {cell: len(counted) for cell, counted in cells.items()}
-    judged = sum(claim.verdict != Verdict.PENDING for unit in units for claim in unit.claims)
-    work: dict[str, int] = {}
-    for unit in units:
-        for kind, n in unit.work.items():
-            work[kind] = work.get(kind, 0) + n
-    of_share = {key: counts.get(f"funnel/{d.of}", judged) for key, d in SHARES.items()}
+    of_share = {key: counts[of_cell(key)] for key in SHARES}
     return CohortFigures(
         units=len(units),
         cases=sum(len(unit.case_ids) for unit in units),
@@ -164,9 +202,22 @@ def cohort(units: Sequence[History], as_of: datetime) -> CohortFigures:
         shares={key: share_of(counts[f"share/{key}"], of_share[key]) for key in SHARES},
         outcomes=[_outcome_count(c, n, len(units)) for c, n in sorted(counts.items()) if c.startswith("outcome/")],
         claims=[_claim_count(c, n) for c, n in sorted(counts.items()) if c.startswith("claim/")],
+        parties=[
+            _party(party, counts) for party in sorted({c.split("/")[1] for c in counts if c.startswith("party/")})
+        ],
         times={key: time_to(units, key, as_of) for key in TIMES},
-        work=dict(sorted(work.items())),
+        work={c.removeprefix("work/"): n for c, n in sorted(counts.items()) if c.startswith("work/")},
     )
+
+
+def of_cell(key: str) -> str:
+    """The cell of what a share is of."""
+    return f"funnel/{SHARES[key].of}" if SHARES[key].of in STAGES else _JUDGED
+
+
+def _party(party: str, counts: Mapping[str, int]) -> PartyShare:
+    asked = counts[f"party/{party}/asked"]
+    return PartyShare(party, *(share_of(counts.get(f"party/{party}/{what}", 0), asked) for what in PARTY_STEPS))
 
 
 def _outcome_count(cell: str, n: int, of: int) -> OutcomeCount:
@@ -202,19 +253,22 @@ def durations(units: Iterable[History], key: str, as_of: datetime) -> list[Durat
     What has not happened lasts until now; what we stopped asking for or looking at, until then. A decline stops
     nothing: who declined has not acted, however long ago that is.
     """
-    begins, ends = TIMES[key].of or "opened", _ENDS[key]
     found = []
     for unit in units:
-        begun: datetime | None = getattr(unit, begins)
+        begun, done = _bounds(unit, key)
         if begun is None:
             continue
-        done: datetime | None = getattr(unit, ends)
         until = done
         if until is None:
             over = unit.state in _STOPPED or (key in _WATCHED and unit.ended is not None)
             until = unit.ended if over and unit.ended is not None else as_of
         found.append(Duration(max(0.0, (until - begun).total_seconds()), done is not None))
     return found
+
+
+def _bounds(unit: History, key: str) -> tuple[datetime | None, datetime | None]:
+    """When the time `key` of a unit began and ended; None: it has not."""
+    return getattr(unit, TIMES[key].of or "opened"), getattr(unit, _ENDS[key])
 
 
 def compared(slices: Sequence[Sequence[History]], as_of: datetime) -> Mapping[str, LogRank]:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from notifier.domain.figures import CohortFigures, PeriodFigures, Share, TimeTo
+from notifier.domain.figures import PARTY_STEPS, CohortFigures, PeriodFigures, Share, TimeTo
 
 COLUMNS = (
     "slice",
@@ -54,10 +54,14 @@ def cohort_rows(key: str, found: CohortFigures) -> Iterator[Row]:
     for claim in found.claims:
         figure = f"{claim.party}/{claim.measure}/{claim.verdict}"
         yield Row("claim", figure, "cohort", claim.n, cell=f"{key}/claim/{figure}")
+    for party in found.parties:
+        for what in PARTY_STEPS:
+            figure, share = f"{party.party}/{what}", getattr(party, what)
+            yield Row("party", figure, "cohort", share.n, share, cell=f"{key}/party/{figure}")
     for name, time in found.times.items():
-        yield Row("time", name, "cohort", time.curve.n, time=time)
+        yield Row("time", name, "cohort", time.curve.n, time=time, cell=f"{key}/time/{name}/n")
     for kind, n in found.work.items():
-        yield Row("work", kind, "cohort", n)
+        yield Row("work", kind, "cohort", n, cell=f"{key}/work/{kind}")
 
 
 def period_rows(key: str, found: PeriodFigures) -> Iterator[Row]:

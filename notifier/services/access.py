@@ -195,10 +195,10 @@ class NewToken:
     role: Role
 
 
-async def add_person(db: Database, name: str, *, organisation: str, by: str) -> None:
+async def add_person(db: Database, name: str, *, organisation: str, by: str, via: str = "cli") -> None:
     """Make a person known; one who is known stays as they are. Raises Invalid for a name that cannot be one."""
     _check_name(name)
-    async with db.transaction(by, "cli") as tx:
+    async with db.transaction(by, via) as tx:
         await _make_known(tx, name, "person", organisation)
         await tx.audit("principal.added", name, {"kind": "person", "organisation": organisation})
 
@@ -246,6 +246,7 @@ async def add_token(
     service: bool = False,
     expires_at: datetime | None = None,
     permissions: Collection[str] = (),
+    via: str = "cli",
 ) -> NewToken:
     """A new token for the principal `name`, made when new. The secret is returned once and only its hash is kept.
 
@@ -261,7 +262,7 @@ async def add_token(
     kind = "service" if service else "person"
     secret = "tn_" + secrets.token_urlsafe(32)
     token_id = new_id()
-    async with db.transaction(by, "cli") as tx:
+    async with db.transaction(by, via) as tx:
         await _make_known(tx, name, kind, organisation)
         await tx.con.execute(
             "insert into api_token (id, principal, secret_sha256, role, organisation, registry, programs, created_at, expires_at, "

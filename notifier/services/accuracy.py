@@ -3,19 +3,27 @@
 Probation follows from the counts each time a case is judged; nobody sets or lifts it, so it ends when they recover.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from notifier.domain.accuracy import Accuracy, Counts, accuracy, on_probation
 from notifier.domain.program import Program
-from notifier.errors import NotFound
-from notifier.services import access
+from notifier.errors import Invalid, NotFound
+from notifier.services import access, grants
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
+from notifier.services.statistics import Counted, CountedPage, Query, next_cursor, open_cursor
 from notifier.store import accuracy as store
+from notifier.store import transitions
 from notifier.store.database import Connection, Tx
 
+_SUBSTANTIVE = ("accepted", "rejected", "out_of_scope", "error", "overturned")
+# What a number of the ledger can be asked for; `decided` is what accuracy is of.
+FATES: Mapping[str, Sequence[str]] = {
+    **{fate: (fate,) for fate in (*_SUBSTANTIVE, "clerical")},
+    "decided": _SUBSTANTIVE,
+}
 _EVER = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 
@@ -67,6 +75,46 @@ async def ledger(ctx: Context, who: Principal, *, program: str | None = None, si
         for (name, one), counts in sorted(people.items())
     ]
     return Ledger(now, since, organisations, None if who.role is Role.EVALUATOR else reviewers)
+
+
+async def cases(
+    ctx: Context,
+    who: Principal,
+    program: str,
+    organisation: str,
+    fate: str,
+    *,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> CountedPage:
+    """The cases behind a number of the ledger: of one organisation in one program, by what became of them.
+
+    Raises NotFound for a program outside the scope, Invalid for a fate that is none of FATES.
+    """
+    access.require(who, Role.REVIEWER, Role.EVALUATOR, Role.ADMIN)
+    if fate not in FATES:
+        raise Invalid(f"fate is one of {', '.join(FATES)}")
+    if program not in ctx.owned_by(who.organisation) or (who.programs is not None and program not in who.programs):
+        raise NotFound(f"no program {program!r}", code="unknown_program")
+    as_of, offset = await ctx.db.clock.now(), 0
+    if cursor is not None:
+        as_of, offset = open_cursor(Query(), cursor)
+    async with ctx.db.pool.acquire() as con:
+        named = (await grants.programs_seen(ctx, con, who, as_of)).get(program, False)
+        n, rows = await store.behind(con, program, _EVER, organisation, FATES[fate], limit, offset)
+        reports = await transitions.reports(con, [str(row["case_id"]) for row in rows])
+    items = [
+        Counted(
+            [str(row["case_id"])],
+            [row["reference"]],
+            row["program"],
+            row["target"] if named else None,
+            reports.get(str(row["case_id"]), 0),
+        )
+        for row in rows
+    ]
+    following = next_cursor(as_of, offset + limit) if offset + limit < n else None
+    return CountedPage(as_of, ctx.settings.simulated, fate, n, items, following)
 
 
 async def is_on_probation(ctx: Context, tx: Tx, program_id: str, organisation: str) -> bool:

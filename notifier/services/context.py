@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from notifier.adapter import AgreementChannel, RegistryAdapter, ToStaff
-from notifier.catalog import Agreement, Catalog
+from notifier.catalog import Agreement, Catalog, Fault
 from notifier.domain.program import Program
 from notifier.errors import NotFound
 from notifier.net.capture import Capturer
@@ -13,6 +13,7 @@ from notifier.net.control import ControlProbe
 from notifier.net.dns_probe import DnsProbe
 from notifier.net.hosting import HostFinder
 from notifier.net.name_files import NameFile
+from notifier.net.oidc import Provider
 from notifier.net.panel import ResolverPanel
 from notifier.net.rdap import RdapClient
 from notifier.net.screenshot import Browser
@@ -22,6 +23,16 @@ from notifier.rendering import Renderer
 from notifier.settings import Settings
 from notifier.store.blobs import BlobStore
 from notifier.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What the catalog was read from: the digest of its files, and where they stand. `check` looks at them as they are
+    now: every fault, and their digest. It reads files, so it is called in a thread."""
+
+    digest: str
+    folder: str
+    check: Callable[[], tuple[Sequence[Fault], str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,7 @@ class Context:
     db: Database
     settings: Settings
     catalog: Catalog
+    configuration: Configuration
     adapters: Mapping[str, RegistryAdapter]
     renderer: Renderer
     rdap: RdapClient
@@ -50,6 +62,7 @@ class Context:
     name_files: Sequence[NameFile]
     blobs: BlobStore
     stamper: Stamper | None
+    oidc: Provider | None
     reply_key: bytes
     build_adapter: Callable[[AgreementChannel], RegistryAdapter]
     verify_webhook: Callable[[Sequence[str], Mapping[str, str], bytes], bool]

@@ -226,10 +226,28 @@ async def accept(ctx: Context, secret: str, name: str, password: str, source: st
         return await begin(tx, wanted, "invitation", source, agent)
 
 
+async def invited_person(tx: Tx, secret_sha256: bytes) -> str:
+    """Whom a link is for. Raises NotFound, also for the first admin's, who sets a password."""
+    name = await _invited_by(tx, secret_sha256)
+    if name is None:
+        raise NotFound("the first admin sets a password", code="no_link")
+    return name
+
+
+async def use_invitation(tx: Tx, secret_sha256: bytes) -> None:
+    """Use up a link. Raises NotFound for one that was."""
+    await invited_person(tx, secret_sha256)
+    await tx.con.execute("update invitation set used_at = $2 where secret_sha256 = $1", secret_sha256, tx.now)
+
+
 async def _invited(tx: Tx, secret: str) -> str | None:
+    return await _invited_by(tx, hashed(secret))
+
+
+async def _invited_by(tx: Tx, secret_sha256: bytes) -> str | None:
     row = await tx.con.fetchrow(
         "select principal from invitation where secret_sha256 = $1 and used_at is null and expires_at > $2 for update",
-        hashed(secret),
+        secret_sha256,
         tx.now,
     )
     if row is None:

@@ -67,7 +67,8 @@ class Statistics:
     """The answer, with what it takes to get it again.
 
     `query` has every default filled in. `cases` and `case_list`: how many cases stand behind it, and the SHA-256 of
-    their sorted ids, one a line. `programs`: the digest of each program's rules now.
+    their sorted ids, one a line. `programs`: the digest of each program's rules now. `reports`: that came in about these
+    cases so far, where they were asked for; no figure rests on them, and they are not of `as_of`.
     """
 
     query: Query
@@ -81,16 +82,18 @@ class Statistics:
     cases: int
     case_list: str
     programs: Mapping[str, str]
+    reports: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One thing that a number counts. `domain` is None where the reader may not see names."""
+    """One thing that a number counts. `domain` is None where the reader may not see names; `reports`: about it so far."""
 
     case_ids: Sequence[str]
     references: Sequence[str]
     program: str
     domain: str | None
+    reports: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +108,26 @@ class CountedPage:
     next_cursor: str | None
 
 
-async def statistics(ctx: Context, who: Principal, query: Query) -> Statistics:
-    """Figures in the reader's reach. Raises NotFound for a program outside of it, Invalid for a time to come."""
+async def statistics(ctx: Context, who: Principal, query: Query, *, reports: bool = False) -> Statistics:
+    """Figures in the reader's reach; with `reports` also how many came in about their cases.
+
+    Raises NotFound for a program outside of it, Invalid for a time to come.
+    """
     read = await _read(ctx, who, query)
-    return await asyncio.to_thread(_computed, ctx, read)  # many cases take seconds, and others wait for the loop
+    found = await asyncio.to_thread(_computed, ctx, read)  # many cases take seconds, and others wait for the loop
+    if not reports:
+        return found
+    ids = await asyncio.to_thread(lambda: [case_id for h in _in_scope(read) for case_id in h.case_ids])
+    async with ctx.db.pool.acquire() as con:
+        counted = await transitions.reports(con, ids)
+    return replace(found, reports=sum(counted.values()))
+
+
+async def programs_in_reach(ctx: Context, who: Principal) -> list[str]:
+    """Programs whose figures the principal may ask for."""
+    now = await ctx.db.clock.now()
+    async with ctx.db.pool.acquire() as con:
+        return sorted(await grants.programs_seen(ctx, con, who, now))
 
 
 def rows(found: Statistics) -> list[dict[str, Cell]]:
@@ -208,30 +227,33 @@ async def cases(
         raise Invalid(f"limit is 1 to {MAX_PAGE}")
     offset = 0
     if cursor is not None:
-        query, offset = _open_cursor(query, cursor)
+        as_of, offset = open_cursor(query, cursor)
+        query = replace(query, as_of=as_of)
     read = await _read(ctx, who, query)
     counted = await asyncio.to_thread(_behind, read, cell)
     page = counted[offset : offset + limit]
     async with ctx.db.pool.acquire() as con:
-        known = await transitions.references(con, [case_id for one in page for case_id in one.case_ids])
+        ids = [case_id for one in page for case_id in one.case_ids]
+        known = await transitions.references(con, ids)
+        reports = await transitions.reports(con, ids)
     items = [
         Counted(
             one.case_ids,
             [known[case_id][0] for case_id in one.case_ids],
             one.program,
             one.target if read.names[one.program] else None,
+            sum(reports.get(case_id, 0) for case_id in one.case_ids),
         )
         for one in page
     ]
     more = offset + limit < len(counted)
-    micros = int(read.as_of.timestamp()) * 1_000_000 + read.as_of.microsecond
     return CountedPage(
         read.as_of,
         ctx.settings.simulated,
         cell,
         len(counted),
         items,
-        f"{micros}.{offset + limit}" if more else None,
+        next_cursor(read.as_of, offset + limit) if more else None,
     )
 
 
@@ -269,16 +291,21 @@ async def _read(ctx: Context, who: Principal, query: Query) -> _Read:
     return _Read(replace(query, as_of=as_of), as_of, names, found)
 
 
-def _open_cursor(query: Query, cursor: str) -> tuple[Query, int]:
-    """The pages of one number are all of one instant."""
+def open_cursor(query: Query, cursor: str) -> tuple[datetime, int]:
+    """The pages of one number are all of one instant. Raises Invalid for a cursor of another."""
     try:
         micros, offset = (int(part) for part in cursor.split("."))
         as_of = datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
     except (ValueError, OverflowError, OSError) as error:
         raise Invalid("the cursor is not one that a page gave; start without it") from error
-    if offset < 0 or (query.as_of is not None and query.as_of != as_of):
+    if not 0 <= offset < 2**31 or (query.as_of is not None and query.as_of != as_of):
         raise Invalid("the cursor is of another as_of; start without it")
-    return replace(query, as_of=as_of), offset
+    return as_of, offset
+
+
+def next_cursor(as_of: datetime, offset: int) -> str:
+    """The page of a number that begins at `offset`."""
+    return f"{int(as_of.timestamp()) * 1_000_000 + as_of.microsecond}.{offset}"
 
 
 # --- slices ---------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Counts for the accuracy ledger, from decisions, reports and approvals as they stand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from notifier.domain.accuracy import Counts
 
@@ -79,6 +79,25 @@ async def of_organisations(
             values = found.setdefault((row["organisation"], row["program"]), {})
             values[column] = values.get(column, 0) + row["n"]
     return {key: Counts(**values) for key, values in found.items()}
+
+
+async def behind(
+    con: "Connection", program: str, since: datetime, organisation: str, fates: Sequence[str], limit: int, offset: int
+) -> tuple[int, list[Mapping[str, Any]]]:
+    """How many cases of an organisation had one of these fates, and a page of them in the order of the decision."""
+    found = (
+        "from fate f join cases c on c.id = f.id where f.at >= $2 and f.fate = any($4) and exists "
+        "(select from report r where r.case_id = f.id and r.code is null and r.organisation = $3)"
+    )
+    args = ([program], since, organisation, list(fates))
+    n = await con.fetchval(f"{_ENDED} select count(*) {found}", *args)
+    rows = await con.fetch(
+        f"{_ENDED} select c.id as case_id, c.reference, c.program, c.target {found} order by f.at, f.id limit $5 offset $6",
+        *args,
+        limit,
+        offset,
+    )
+    return n, [dict(row) for row in rows]
 
 
 async def of_reviewers(con: "Connection", programs: Sequence[str], since: datetime) -> dict[tuple[str, str], Counts]:

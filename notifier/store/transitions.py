@@ -91,3 +91,12 @@ async def references(con: "Connection", case_ids: Sequence[str]) -> Mapping[str,
     """Reference and target of these cases."""
     rows = await con.fetch("select id, reference, target from cases where id = any($1)", list(case_ids))
     return {str(row["id"]): (row["reference"], row["target"]) for row in rows}
+
+
+async def reports(con: "Connection", case_ids: Sequence[str]) -> Mapping[str, int]:
+    """By case, the reports that intake took so far; cases without one are left out."""
+    rows = await con.fetch(
+        "select case_id, count(*) as n from report where case_id = any($1) and code is null group by case_id",
+        list(case_ids),
+    )
+    return {str(row["case_id"]): row["n"] for row in rows}

@@ -19,6 +19,8 @@ from notifier.web.openapi import document
 from notifier.web.pages import (
     Pages,
     account,
+    admin,
+    admin_tokens,
     alarms,
     answer,
     appeal,
@@ -28,8 +30,14 @@ from notifier.web.pages import (
     case_files,
     case_review,
     cases,
+    channels,
+    configured,
     events,
+    figures,
+    granted,
     home,
+    log,
+    oidc,
     people,
     portal,
     portal_channel,
@@ -67,6 +75,14 @@ SIGNED: Sequence[Page] = (
     *tokens.PAGES,
     *portal.PAGES,
     *portal_channel.PAGES,
+    *figures.PAGES,
+    *admin.PAGES,
+    *configured.PAGES,
+    *channels.PAGES,
+    *admin_tokens.PAGES,
+    *granted.PAGES,
+    *log.PAGES,
+    *oidc.PAGES,
 )
 
 
@@ -88,6 +104,7 @@ def make_app(
     answer.add_routes(app, ctx, pages)
     appeal.add_routes(app, ctx, pages)
     sign_in.add_routes(app, ctx, pages)
+    oidc.add_routes(app, ctx, pages)
     add_pages(app, ctx, pages, SIGNED)
     site.add_routes(app, ctx, pages, ready, metrics, _document)
     return app

@@ -36,8 +36,9 @@ class Runner:
         self._db, self._handlers, self._concurrency = db, handlers, concurrency
         self.running = 0
 
-    async def run(self, stop: asyncio.Event, *, drain_s: float = 20.0) -> None:
-        """Until `stop`; then running jobs finish. Past the drain deadline the process ends and heartbeats give them back."""
+    async def run(self, stop: asyncio.Event, *, drain_s: Callable[[], float | None] = lambda: 20.0) -> None:
+        """Until `stop`; then running jobs finish. Past the drain deadline the process ends and heartbeats give them back;
+        `drain_s` says then how long that is, None for as long as it takes."""
         retrying = tenacity.AsyncRetrying(
             wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=5),
             retry=tenacity.retry_if_exception_type(Exception),
@@ -47,7 +48,7 @@ class Runner:
             with attempt:
                 await self._serve(stop, drain_s)
 
-    async def _serve(self, stop: asyncio.Event, drain_s: float) -> None:
+    async def _serve(self, stop: asyncio.Event, drain_s: Callable[[], float | None]) -> None:
         queue = job_queue.serving(self._db.pool)
         for kind, handler in self._handlers.items():
             queue.entrypoint(str(kind), concurrency_limit=_FEW.get(kind, 0), on_failure="hold")(
@@ -68,7 +69,7 @@ class Runner:
         waiter.cancel()
         if stop.is_set():
             queue.shutdown.set()
-            done, _ = await asyncio.wait({run}, timeout=drain_s)
+            done, _ = await asyncio.wait({run}, timeout=drain_s())
             if not done:
                 os._exit(75)  # cancelling would delete the jobs; dying gives them back
             with contextlib.suppress(Exception):

@@ -4,7 +4,7 @@ import segno
 from aiohttp import web
 
 from notifier.errors import Invalid, NotifierError
-from notifier.services import sign_in
+from notifier.services import identities, sign_in
 from notifier.web.pages.desk import SECOND_STEP, Page, Visit, go
 
 _AT = "/account"
@@ -22,6 +22,8 @@ async def _page(visit: Visit, fault: NotifierError | None = None) -> web.Respons
         sessions=await sign_in.sessions(visit.ctx, visit.visitor),
         fault=fault.detail if fault else "",
         least=sign_in.PASSWORD_MIN,
+        provider=identities.offered(visit.ctx),
+        tied=await identities.is_tied(visit.ctx, visit.visitor),
     )
 
 

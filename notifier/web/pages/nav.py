@@ -11,11 +11,11 @@ class Link(NamedTuple):
     label: str
 
 
-_CASES, _ALARMS, _APPEALS = (
-    Link("/desk/cases", "Cases"),
-    Link("/desk/alarms", "Alarms"),
-    Link("/desk/appeals", "Appeals"),
-)
+_CASES = Link("/desk/cases", "Cases")
+_ALARMS = Link("/desk/alarms", "Alarms")
+_APPEALS = Link("/desk/appeals", "Appeals")
+_FIGURES = Link("/figures", "Figures")
+_LOG = Link("/audit", "Audit log")
 
 NAV: Mapping[Role, Sequence[Link]] = {
     Role.SUBMITTER: (Link("/desk/submit", "Submit"), _CASES, Link("/desk/batches", "Uploads")),
@@ -28,11 +28,23 @@ NAV: Mapping[Role, Sequence[Link]] = {
         _APPEALS,
         Link("/desk/events", "Events"),
         Link("/desk/submit", "Check a name"),
+        _FIGURES,
     ),
     Role.REGISTRY: (Link("/portal", "Notices"), Link("/portal/history", "History"), Link("/portal/channel", "Channel")),
-    Role.EVALUATOR: (),
-    Role.AUDITOR: (_CASES,),
-    Role.ADMIN: (Link("/admin/people", "People"), _ALARMS, _APPEALS, _CASES),
+    Role.EVALUATOR: (_FIGURES,),
+    Role.AUDITOR: (_LOG, _CASES, _FIGURES),
+    Role.ADMIN: (
+        Link("/admin", "Overview"),
+        Link("/admin/config", "Configuration"),
+        Link("/admin/people", "People"),
+        Link("/admin/tokens", "Tokens"),
+        Link("/admin/grants", "Grants"),
+        _ALARMS,
+        _APPEALS,
+        _CASES,
+        _LOG,
+        _FIGURES,
+    ),
 }
 
 

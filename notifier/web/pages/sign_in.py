@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from notifier.errors import NotFound, NotifierError
-from notifier.services import sign_in
+from notifier.services import identities, sign_in
 from notifier.services.context import Context
 from notifier.web.pages import POLICY, Pages, form
 from notifier.web.pages.desk import COOKIE, Page, Visit, own_path, require_own_origin
@@ -17,7 +17,7 @@ def add_routes(app: web.Application, ctx: Context, pages: Pages) -> None:
     """Serve what must be reachable before anybody has signed in."""
 
     async def show(request: web.Request) -> web.Response:
-        return _sign_in(pages, request.query.get("back", ""))
+        return _sign_in(ctx, pages, request.query.get("back", ""))
 
     async def take(request: web.Request) -> web.Response:
         require_own_origin(ctx, request)
@@ -25,19 +25,19 @@ def add_routes(app: web.Application, ctx: Context, pages: Pages) -> None:
         name, password, back = (given.get(field, "") for field in ("name", "password", "back"))
         try:
             secret = await sign_in.sign_in(
-                ctx, name, password, given.get("code", ""), source(request, ctx.settings), _agent(request)
+                ctx, name, password, given.get("code", ""), source(request, ctx.settings), agent_of(request)
             )
         except NotifierError as error:
             if error.http_status >= 500:
                 raise
-            return _sign_in(pages, back, error, name)
-        raise _entered(ctx, secret, own_path(back))
+            return _sign_in(ctx, pages, back, error, name)
+        raise entered(ctx, secret, own_path(back))
 
     async def show_welcome(request: web.Request) -> web.Response:
         try:
-            return _welcome(pages, (await sign_in.invited(ctx, request.match_info["secret"])).name)
+            return _welcome(ctx, pages, request.path, (await sign_in.invited(ctx, request.match_info["secret"])).name)
         except NotFound as error:
-            return _private(pages.page("no_invitation", 404, why=error.detail))
+            return private(pages.page("no_invitation", 404, why=error.detail))
 
     async def take_welcome(request: web.Request) -> web.Response:
         require_own_origin(ctx, request)
@@ -46,22 +46,22 @@ def add_routes(app: web.Application, ctx: Context, pages: Pages) -> None:
         try:
             name = (await sign_in.invited(ctx, secret)).name
             if given.get("password") != given.get("again"):
-                return _welcome(pages, name, "the two passwords differ", given.get("name", ""))
-            entered = await sign_in.accept(
+                return _welcome(ctx, pages, request.path, name, "the two passwords differ", given.get("name", ""))
+            begun = await sign_in.accept(
                 ctx,
                 secret,
                 given.get("name", ""),
                 given.get("password", ""),
                 source(request, ctx.settings),
-                _agent(request),
+                agent_of(request),
             )
         except NotFound as error:
-            return _private(pages.page("no_invitation", 404, why=error.detail))
+            return private(pages.page("no_invitation", 404, why=error.detail))
         except NotifierError as error:
             if error.http_status >= 500:
                 raise
-            return _welcome(pages, name, error.detail, given.get("name", ""))
-        raise _entered(ctx, entered, "/desk")
+            return _welcome(ctx, pages, request.path, name, error.detail, given.get("name", ""))
+        raise entered(ctx, begun, "/desk")
 
     app.router.add_get("/sign-in", show)
     app.router.add_post("/sign-in", take)
@@ -79,7 +79,7 @@ async def _sign_out(visit: Visit) -> web.StreamResponse:
 PAGES = [Page("POST", "/sign-out", _sign_out)]
 
 
-def _entered(ctx: Context, secret: str, to: str) -> web.HTTPSeeOther:
+def entered(ctx: Context, secret: str, to: str) -> web.HTTPSeeOther:
     """Lax, so that a link in a mail finds its reader signed in; forms are held against their origin."""
     there = web.HTTPSeeOther(to)
     there.set_cookie(
@@ -94,11 +94,12 @@ def _entered(ctx: Context, secret: str, to: str) -> web.HTTPSeeOther:
     return there
 
 
-def _agent(request: web.Request) -> str:
+def agent_of(request: web.Request) -> str:
+    """What the browser calls itself."""
     return request.headers.get("User-Agent", "")
 
 
-def _sign_in(pages: Pages, back: str, fault: NotifierError | None = None, name: str = "") -> web.Response:
+def _sign_in(ctx: Context, pages: Pages, back: str, fault: NotifierError | None = None, name: str = "") -> web.Response:
     shown = pages.page(
         "sign_in",
         fault.http_status if fault else 200,
@@ -106,11 +107,12 @@ def _sign_in(pages: Pages, back: str, fault: NotifierError | None = None, name: 
         back=own_path(back) if back else "",
         name=name,
         fault=fault.detail if fault else "",
+        provider=identities.offered(ctx),
     )
-    return _private(shown)
+    return private(shown)
 
 
-def _welcome(pages: Pages, name: str | None, fault: str = "", given: str = "") -> web.Response:
+def _welcome(ctx: Context, pages: Pages, link: str, name: str | None, fault: str = "", given: str = "") -> web.Response:
     shown = pages.page(
         "welcome",
         422 if fault else 200,
@@ -118,12 +120,15 @@ def _welcome(pages: Pages, name: str | None, fault: str = "", given: str = "") -
         name=name,
         given=given,
         fault=fault,
+        link=link,
         least=sign_in.PASSWORD_MIN,
+        provider=identities.offered(ctx),
     )
-    return _private(shown)
+    return private(shown)
 
 
-def _private(page: web.Response) -> web.Response:
+def private(page: web.Response) -> web.Response:
+    """The page, found by no search engine and named to no other site."""
     page.headers["X-Robots-Tag"] = "noindex, nofollow"
     page.headers["Referrer-Policy"] = "same-origin"
     return page

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field
 
-from notifier.domain.figures import CohortFigures, PeriodFigures, Share, TimeTo
+from notifier.domain.figures import PARTY_STEPS, CohortFigures, PartyShare, PeriodFigures, Share, TimeTo
 from notifier.domain.survival import LogRank
 from notifier.services.statistics import By, CountedPage, Slice, Statistics
 from notifier.web.views.base import View
@@ -51,6 +51,24 @@ class ClaimOut(View):
     verdict: str
     n: int
     cell: str = Field(description="Asks `GET /statistics/cases` for what `n` counts.")
+
+
+class PartyOut(View):
+    """What one party did of the units that it was asked about; each share is of those."""
+
+    party: str
+    asked: ShareOut
+    answered: ShareOut
+    claimed: ShareOut
+    seen: ShareOut = Field(description="Seen to have acted, whatever came after.")
+
+    @classmethod
+    def shown(cls, key: str, found: PartyShare) -> Self:
+        cell = f"{key}/party/{found.party}"
+        return cls(
+            party=found.party,
+            **{what: ShareOut.shown(getattr(found, what), f"{cell}/{what}") for what in PARTY_STEPS},
+        )
 
 
 class PointOut(View):
@@ -114,6 +132,7 @@ class CohortOut(View):
     shares: dict[str, ShareOut]
     outcomes: list[OutcomeOut]
     claims: list[ClaimOut]
+    parties: list[PartyOut] = Field(description="Work shared between host, registrar and registry.")
     times: dict[str, TimeOut]
     work: dict[str, int] = Field(description="Steps by who took them.")
 
@@ -142,6 +161,7 @@ class CohortOut(View):
                 )
                 for c in found.claims
             ],
+            parties=[PartyOut.shown(key, party) for party in found.parties],
             times={name: TimeOut.shown(time, curves) for name, time in found.times.items()},
             work=dict(found.work),
         )

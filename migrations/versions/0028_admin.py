@@ -1,0 +1,12 @@
+"""Which configuration each process runs, who asked for another, and indexes of the admins' pages."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision, down_revision = "0028", "0027"
+
+
+def upgrade() -> None:
+    sql = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    op.get_bind().connection.dbapi_connection.run_async(lambda con: con.execute(sql))

@@ -1,0 +1,82 @@
+"""How many appeals there were and what became of them, as of an instant, each number with the cases behind it.
+
+They stand beside the statistics and not in them: those are made of what was done to cases, these of what was filed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from notifier.errors import Invalid
+from notifier.services import grants
+from notifier.services.access import Principal
+from notifier.services.context import Context
+from notifier.services.reading import MAX_PAGE
+from notifier.services.statistics import Counted, CountedPage, Query, next_cursor, open_cursor
+from notifier.store import appeal_counts, transitions
+from notifier.store.database import Connection
+
+OUTCOMES: Final = ("open", "upheld", "overturned", "partial", "withdrawn")
+ALL: Final = "filed"
+CELL: Final = "appeals/"
+
+
+@dataclass(frozen=True, slots=True)
+class Appeals:
+    """`filed`: all of them; each stands in one of `by_outcome`. `upheld` is our decision, `overturned` the registrant."""
+
+    filed: int
+    by_outcome: Mapping[str, int]
+
+
+async def counts(ctx: Context, who: Principal, query: Query, as_of: datetime) -> Appeals:
+    """Appeals in the reader's reach, filed until `as_of`: of a cohort by the opening of their case, of a period by when
+    they were filed."""
+    async with ctx.db.pool.acquire() as con:
+        which, _ = await _which(ctx, con, who, query, as_of)
+        found = await appeal_counts.by_outcome(con, which)
+    return Appeals(sum(found.values()), {outcome: found.get(outcome, 0) for outcome in OUTCOMES})
+
+
+async def cases(
+    ctx: Context, who: Principal, query: Query, cell: str, *, limit: int = 50, cursor: str | None = None
+) -> CountedPage:
+    """The cases of the appeals that a number counts; `cell` is `appeals/filed` or `appeals/` and an outcome."""
+    outcome = cell.removeprefix(CELL)
+    if outcome not in (ALL, *OUTCOMES):
+        raise Invalid(f"cell: {cell!r} is none; there are {', '.join(CELL + name for name in (ALL, *OUTCOMES))}")
+    if not 1 <= limit <= MAX_PAGE:
+        raise Invalid(f"limit is 1 to {MAX_PAGE}")
+    as_of, offset = query.as_of or await ctx.db.clock.now(), 0
+    if cursor is not None:
+        as_of, offset = open_cursor(query, cursor)
+    async with ctx.db.pool.acquire() as con:
+        which, names = await _which(ctx, con, who, query, as_of)
+        found = await appeal_counts.by_outcome(con, which)
+        n = sum(found.values()) if outcome == ALL else found.get(outcome, 0)
+        rows = await appeal_counts.behind(con, which, None if outcome == ALL else outcome, limit, offset)
+        reports = await transitions.reports(con, [str(row["case_id"]) for row in rows])
+    items = [
+        Counted(
+            [str(row["case_id"])],
+            [row["reference"]],
+            row["program"],
+            row["target"] if names[row["program"]] else None,
+            reports.get(str(row["case_id"]), 0),
+        )
+        for row in rows
+    ]
+    more = offset + limit < n
+    return CountedPage(
+        as_of, ctx.settings.simulated, cell, n, items, next_cursor(as_of, offset + limit) if more else None
+    )
+
+
+async def _which(
+    ctx: Context, con: Connection, who: Principal, query: Query, as_of: datetime
+) -> tuple[appeal_counts.Which, Mapping[str, bool]]:
+    names = await grants.programs_seen(ctx, con, who, await ctx.db.clock.now())
+    programs = [program for program in sorted(names) if query.program in (None, program)]
+    of_case = query.basis == "cohort"
+    return appeal_counts.Which(programs, query.registry, query.start, query.end, as_of, of_case), names

@@ -1,0 +1,202 @@
+"""Figures for those who judge a program: each count with its interval, its cases, and an address that keeps it."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from urllib.parse import urlencode
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from notifier.domain.definitions import COUNTS, PARTS, SHARES, STAGES, TIMES
+from notifier.domain.figures import PARTY_STEPS, of_cell
+from notifier.errors import Forbidden, Invalid, NotFound, NotifierError
+from notifier.services import accuracy, appeal_figures, parquet, statistics
+from notifier.services.access import COUNTED
+from notifier.services.accuracy import Ledger
+from notifier.services.statistics import BASES, BYS, Query, Statistics
+from notifier.web.pages import figures_drawn
+from notifier.web.pages.desk import Page, Visit
+from notifier.web.schemas import StatisticsFilter
+from notifier.web.views.statistics import StatisticsOut
+
+_AT = "/figures"
+_ASKED = ("program", "registry", "from", "to", "by", "basis", "as_of")
+_LINES = 50  # of the ledger, those that decided most
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+_MINUTE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?P<s>:[0-9]{2}(?:\.[0-9]{1,6})?)?\Z")
+
+
+async def show(visit: Visit) -> web.StreamResponse:
+    """The dashboard of what the address asks for; a question that cannot be answered is shown with its fault."""
+    asked = visit.asked(*_ASKED)
+    shown = {
+        "asked": {name: asked.get(name, "") for name in _ASKED},
+        "programs": await statistics.programs_in_reach(visit.ctx, visit.who),
+        "registries": sorted(visit.ctx.catalog.registries),
+        "bases": BASES,
+        "bys": BYS,
+        "day": _DAY.match,
+    }
+    try:
+        query = _query(asked)
+        found = await statistics.statistics(
+            visit.ctx, visit.who, query, reports=query.as_of is None and query.basis == "cohort"
+        )
+    except NotifierError as error:
+        if error.http_status >= 500:
+            raise
+        return await visit.page("figures", error.http_status, fault=error.detail, found=None, **shown)
+    pinned = _pinned(asked, found.as_of)
+    return await visit.page(
+        "figures",
+        200,
+        fault="",
+        found=found,
+        is_of_now="as_of" not in asked,
+        pinned=pinned,
+        whole=found.whole,
+        cell=_cells(pinned),
+        ledger=await _ledger(visit, query) if "as_of" not in asked and query.basis == "cohort" else None,
+        appeals=await appeal_figures.counts(visit.ctx, visit.who, query, found.as_of),
+        parquet=parquet.available(),
+        stages=STAGES,
+        shares=SHARES,
+        times=TIMES,
+        counts=COUNTS,
+        steps=PARTY_STEPS,
+        of_cell=of_cell,
+        drawn=figures_drawn,
+        urlencode=urlencode,
+        **shown,
+    )
+
+
+async def show_cases(visit: Visit) -> web.StreamResponse:
+    """What a number counts: references, and domain names only for whom a grant or their role shows them to."""
+    asked = visit.asked(*_ASKED, "cell", "cursor", "organisation", "fate")
+    cell, cursor = asked.get("cell", ""), asked.get("cursor")
+    if "fate" in asked:
+        page = await accuracy.cases(
+            visit.ctx, visit.who, asked.get("program", ""), asked.get("organisation", ""), asked["fate"], cursor=cursor
+        )
+        told = f"{asked['fate'].replace('_', ' ')}, of {asked.get('organisation') or 'the house itself'}"
+    elif cell.startswith(appeal_figures.CELL):
+        page = await appeal_figures.cases(visit.ctx, visit.who, _query(asked), cell, cursor=cursor)
+        told = f"appeals {cell.removeprefix(appeal_figures.CELL)}"
+    else:
+        page = await statistics.cases(visit.ctx, visit.who, _query(asked), cell, cursor=cursor)
+        told = _told(cell)
+    back = f"{_AT}?{urlencode({name: asked[name] for name in _ASKED if name in asked})}"
+    return await visit.page(
+        "figures_cases",
+        200,
+        found=page,
+        told=told,
+        definition=_definition(cell),
+        names_shown=any(item.domain is not None for item in page.items),
+        back=back,
+    )
+
+
+async def download_csv(visit: Visit) -> web.StreamResponse:
+    query = _query(visit.asked(*_ASKED))
+    text = await statistics.exported_csv(visit.ctx, visit.who, query, via="page")
+    return _file("figures.csv", "text/csv", text.encode())
+
+
+async def download_json(visit: Visit) -> web.StreamResponse:
+    """What `GET /api/v1/statistics` answers, with its curves."""
+    found = await _exported(visit, "json")
+    return _file("figures.json", "application/json", StatisticsOut.shown(found, curves=True).model_dump_json().encode())
+
+
+async def download_parquet(visit: Visit) -> web.StreamResponse:
+    if not parquet.available():
+        raise NotFound("Parquet files are not written here; take the CSV or the JSON")
+    found = await _exported(visit, "parquet")
+    content = parquet.written(statistics.document(found))
+    return _file("figures.parquet", "application/vnd.apache.parquet", content)
+
+
+async def _exported(visit: Visit, form: str) -> Statistics:
+    found = await statistics.statistics(visit.ctx, visit.who, _query(visit.asked(*_ASKED)))
+    await statistics.note_export(visit.ctx, visit.who, found, form, "page")
+    return found
+
+
+def _file(name: str, media_type: str, content: bytes) -> web.Response:
+    headers = {
+        "Content-Type": media_type,
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "private, no-store",
+    }
+    return web.Response(body=content, headers=headers)
+
+
+# --- what is asked --------------------------------------------------------------------------------------------------
+
+
+def _query(asked: Mapping[str, str]) -> Query:
+    """Raises Invalid with each value that is none."""
+    given = {name: _moment(value) if name in ("from", "to", "as_of") else value for name, value in asked.items()}
+    try:
+        found = StatisticsFilter.model_validate_strings({name: given[name] for name in _ASKED if name in given})
+    except ValidationError as error:
+        wrong = sorted({str(fault["loc"][0]) for fault in error.errors(include_url=False, include_input=False)})
+        raise Invalid(f"{', '.join(wrong)}: a value that cannot be; dates are written 2026-03-09") from error
+    return Query(found.program, found.registry, found.start, found.end, found.by, found.basis, found.as_of)
+
+
+def _moment(text: str) -> str:
+    """A day as its beginning, a time without a zone as one of UTC."""
+    if _DAY.match(text):
+        return f"{text}T00:00:00Z"
+    fits = _MINUTE.match(text)
+    return f"{text}{'' if fits['s'] else ':00'}Z" if fits else text
+
+
+def _pinned(asked: Mapping[str, str], as_of: datetime) -> dict[str, str]:
+    """The question with its instant, whose address has the same answer for ever."""
+    return {**asked, "as_of": as_of.isoformat()}
+
+
+def _cells(pinned: Mapping[str, str]) -> Callable[[str], str]:
+    def link(cell: str) -> str:
+        return f"{_AT}/cases?{urlencode({**pinned, 'cell': cell})}"
+
+    return link
+
+
+async def _ledger(visit: Visit, query: Query) -> Ledger | None:
+    """None: not for this reader's eyes, which a grant does not change."""
+    try:
+        found = await accuracy.ledger(visit.ctx, visit.who, program=query.program)
+    except (Forbidden, NotFound):
+        return None
+    most = sorted(found.organisations, key=lambda line: -line.accuracy.n)[:_LINES]
+    return replace(found, organisations=most, reviewers=None)
+
+
+def _told(cell: str) -> str:
+    """A cell as a reader reads it."""
+    key, _, figure = cell.partition("/")
+    words = figure.replace("_", " ").replace("/", ", ")
+    return words if key == statistics.WHOLE else f"{words}, of {key}"
+
+
+def _definition(cell: str) -> str:
+    parts = cell.split("/")
+    found = PARTS.get(parts[1], {}).get(parts[2]) if len(parts) > 2 else None
+    return found.words if found else ""
+
+
+PAGES = [
+    Page("GET", _AT, show, COUNTED),
+    Page("GET", f"{_AT}/cases", show_cases, COUNTED),
+    Page("GET", f"{_AT}/figures.csv", download_csv, COUNTED),
+    Page("GET", f"{_AT}/figures.json", download_json, COUNTED),
+    Page("GET", f"{_AT}/figures.parquet", download_parquet, COUNTED),
+]
