@@ -11,7 +11,7 @@ PIP = $(PYTHON) -m pip --disable-pip-version-check -q
 # The programs in an environment hold its full path: in a checkout that was moved they are useless.
 MOVED := $(shell [ ! -f $(VENV)/.where ] || [ "`cat $(VENV)/.where`" = "$(CURDIR)" ] || rm -rf $(VENV))
 
-.PHONY: demo test check bench chaos liars fuzz venv clean
+.PHONY: demo test check bench chaos liars fuzz screenshots venv clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.runtime
@@ -37,6 +37,9 @@ liars: $(VENV)/.dev
 
 fuzz: $(VENV)/.dev
 	NOTIFIER_TEST_FUZZ=20 $(PYTHON) -m pytest -q tests/web/test_openapi.py $(ARGS)
+
+screenshots: $(VENV)/.dev
+	$(PYTHON) -m tests.browser.screenshots docs/screens $(ARGS)
 
 venv: $(VENV)/.dev
 

@@ -124,7 +124,7 @@ async def test_an_invitation_ties_an_identity_which_signs_in_from_then_on(
 ) -> None:
     ctx, url = house
     entered = await tied(house, reader, "Olga Oidc", "olga@university.example")
-    assert entered.url.startswith("/figures")  # where a reviewer begins, without a second step of ours
+    assert entered.url.startswith("/desk/queue")  # where a reviewer begins, without a second step of ours
     row = await ctx.db.fetchrow("select * from credential where principal = 'Olga Oidc'")
     assert row is not None
     assert (row["oidc_subject"], row["password_hash"]) == ("olga@university.example", None)
@@ -166,7 +166,7 @@ async def test_an_answer_counts_once_and_in_its_own_browser(house: tuple[Context
     assert (await thief.get("/account")).url.startswith("/sign-in")
     cookie = next(c for c in owner._session.cookie_jar if c.key == "tn_oidc")
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/sign-in/oidc")
-    assert (await owner.get(back)).url.startswith("/figures")
+    assert (await owner.get(back)).url.startswith("/desk/queue")
     owner._session.cookie_jar.update_cookies({"tn_oidc": cookie.value})
     replayed = await owner.get(back)
     assert (replayed.status, "was used" in replayed.words) == (401, True)

@@ -20,6 +20,8 @@ def address(page: Page) -> str:
 
 
 def _nothing(pattern: str) -> str:
+    if "|" in pattern:  # one of some words
+        return pattern.split("|")[0]
     if exact := re.search(r"{(\d+)}\Z", pattern):
         return "0" * int(exact[1]) if int(exact[1]) != len(NOTHING) else NOTHING
     return "1" if pattern and re.fullmatch(pattern, "1") else NOTHING
