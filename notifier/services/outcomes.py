@@ -89,6 +89,8 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str, seen: Look) ->
         now=tx.now,
     )
     if found.verdict is Verdict.RELAPSED and binding.succeeded(case, seen):  # after a purge nobody else says so
+        if Verdict(row["verdict"]) in PROVEN:
+            return  # it was done, and the next registration undoes nothing; it ends the case
         why = "the name was purged, and what is there now is another registration"
         found = replace(found, verdict=Verdict.UNVERIFIABLE, outcome="superseded_epoch", actor="none", why=why)
     if row["verdict"] == Verdict.RELEASED:  # seen undone because we asked for it, which is no relapse

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from notifier.store.database import Database
-from tests.acceptance.live import fresh_stream
+from tests.acceptance.live import ON_DUTY, fresh_stream
 from tests.bench.measure import Line
 from tests.bench.sending import quiet, until
 from tests.bench.stage import Daemon
@@ -71,10 +71,10 @@ async def _one(daemon: Daemon, db: Database, case_id: str) -> float:
         return bool(await db.fetchval(young, case_id))
 
     await until(warm)
-    shown = await daemon.call("GET", f"/cases/{case_id}/preview", "rita")
+    shown = await daemon.call("GET", f"/cases/{case_id}/preview", ON_DUTY)
     began = time.perf_counter()
     approval = asyncio.create_task(
-        daemon.call("POST", f"/cases/{case_id}/approve", "rita", {"digest": shown["digest"]})
+        daemon.call("POST", f"/cases/{case_id}/approve", ON_DUTY, {"digest": shown["digest"]})
     )
 
     async def sent() -> bool:

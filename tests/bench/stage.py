@@ -27,6 +27,7 @@ from notifier.store.database import Database
 from notifier.store.embedded import EmbeddedPostgres
 from notifier.store.migrate import migrate
 from tests.acceptance.daemons import quick_config
+from tests.acceptance.live import ON_DUTY
 from tests.conftest import with_database
 
 AGREEMENT = "opioids.verisign"  # .com
@@ -148,7 +149,13 @@ async def daemon(
 
 async def _tokens(dsn: str) -> dict[str, str]:
     db = await Database.connect(dsn, size=1)
-    roles = {"sam": Role.SUBMITTER, "rita": Role.REVIEWER, "ada": Role.ADMIN, "boris": Role.ADMIN}
+    roles = {
+        "sam": Role.SUBMITTER,
+        "rita": Role.REVIEWER,
+        ON_DUTY: Role.REVIEWER,
+        "ada": Role.ADMIN,
+        "boris": Role.ADMIN,
+    }
     made = {name: (await access.add_token(db, name, role, by="bench")).token for name, role in roles.items()}
     await db.close()
     return made
