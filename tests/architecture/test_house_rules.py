@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from notifier.web.pages.said import SAID
+
 ROOT = Path(__file__).parents[2]
 SQL_TIME = re.compile(
     r"\b(now\(\)|(clock|statement|transaction)_timestamp\(\)|timeofday\(\)|current_(timestamp|date|time)\b|local(timestamp|time)\b)",
@@ -113,3 +115,14 @@ def test_each_revision_has_its_sql_and_follows_the_one_before() -> None:
 def test_modules_are_named_for_what_they_do() -> None:
     vague = {"utils", "util", "common", "helpers", "helper", "manager", "process", "handle", "misc"}
     assert [path for path in sources("notifier", "registries") if path.stem in vague] == []
+
+
+def test_what_a_page_says_afterwards_is_one_of_what_pages_say() -> None:
+    """A key that is not in SAID would fail after the form has acted."""
+    told = []
+    for path in (ROOT / "notifier/web/pages").glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "go":
+                told += [(path.name, arg.value) for arg in call.args[1:] if isinstance(arg, ast.Constant)]
+    assert len(told) > 20
+    assert [(file, key) for file, key in told if key not in SAID] == []

@@ -62,7 +62,8 @@ class Screen:
         return bool(await self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
 
     async def shot(self, to: Path) -> None:
-        await self.page.screenshot(path=to, full_page=True)
+        """What the reader sees first."""
+        await self.page.screenshot(path=to)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from playwright.async_api import async_playwright
 from notifier import demo
 from notifier.rehearsal import Rehearsal, rehearsal
 from notifier.store.embedded import EmbeddedPostgres
-from tests.browser.screens import DESK, PHONE, Screen, screen
+from tests.browser.screens import DESK, PHONE, screen
 
 REPORTS = 60
 
@@ -32,26 +32,11 @@ class Picture:
 
 PICTURES = (
     Picture("queue", "Rita Reviewer", "/desk/queue"),
-    Picture("case", "Rita Reviewer", "/desk/cases/{case}"),
     Picture("review", "Rita Reviewer", "/desk/cases/{waiting}/review"),
-    Picture("queue-phone", "Rita Reviewer", "/desk/queue", PHONE),
-    Picture("case-dark", "Rita Reviewer", "/desk/cases/{case}", DESK, dark=True),
-    Picture("submit", "Sam Submitter", "/desk/submit"),
-    Picture("alarms", "Rita Reviewer", "/desk/alarms"),
-    Picture("work", "Rita Reviewer", "/desk/work"),
-    Picture("watch", "Rita Reviewer", "/desk/watch"),
-    Picture("portal", "Vera Verisign", "/portal"),
+    Picture("case", "Rita Reviewer", "/desk/cases/{case}", DESK, dark=True),
     Picture("portal-notice", "Vera Verisign", "/portal/notices/{notice}"),
-    Picture("portal-phone", "Vera Verisign", "/portal/notices/{notice}", PHONE),
     Picture("figures", "Eva Evaluator", "/figures"),
-    Picture("figures-dark", "Eva Evaluator", "/figures", DESK, dark=True),
-    Picture("admin", "Ada Admin", "/admin"),
-    Picture("people", "Ada Admin", "/admin/people"),
-    Picture("config", "Ada Admin", "/admin/config"),
-    Picture("audit", "Otto Auditor", "/audit"),
-    Picture("appeal", None, "{appeal}"),
-    Picture("appeal-phone-de", None, "{appeal}?lang=de", PHONE, dark=True),
-    Picture("first", None, "/"),
+    Picture("appeal", None, "{appeal}?lang=es", PHONE),
 )
 
 
@@ -72,10 +57,6 @@ async def _ids(stage: Rehearsal, appeal: str | None) -> dict[str, str]:
         "notice": str(notice),
         "appeal": (appeal or "").removeprefix(stage.url),
     }
-
-
-async def _sign_in(one: Screen, who: str, password: str) -> None:
-    await one.sign_in(who, password)
 
 
 async def take(folder: Path, only: set[str]) -> None:
