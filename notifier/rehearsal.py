@@ -102,7 +102,7 @@ class Rehearsal:
     sandbox: Sandbox
     clock: SimulatedClock
 
-    async def quiet(self, *, timeout_s: float = 120.0) -> None:
+    async def quiet(self, *, timeout_s: float = 900.0) -> None:
         """Wait in real time until no job can run and no party has a step that is due."""
         db = self.house.ctx.db
         async with asyncio.timeout(timeout_s):
