@@ -47,9 +47,13 @@ class HeldJob:
     why: str
 
 
+MOST_UNSEALED = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class SealerHealth:
-    """`sealed` entries are under the newest checkpoint, of `checkpoint_at`; `oldest_at`: of those that wait."""
+    """`sealed` entries are under the newest checkpoint, of `checkpoint_at`; `oldest_at`: of those that wait, of which no
+    more than MOST_UNSEALED and one are counted."""
 
     sealed: int
     unsealed: int
@@ -234,10 +238,10 @@ def _why(traceback: Any) -> str:
 
 async def _sealer(ctx: Context) -> SealerHealth:
     newest = await ctx.db.fetchrow("select size, at from audit_checkpoint order by size desc limit 1")
-    # What has no leaf is new, so only ids beyond the newest sealed one are looked at.
+    # What has no leaf is new, so only ids beyond the newest sealed one are looked at; of a sealer that stood still, the first.
     waiting = await ctx.db.fetchrow(
-        "select count(*) as n, min(at) as oldest from audit_entry "
-        "where id > coalesce((select max(entry_id) from audit_leaf), 0)"
+        "select count(*) as n, min(at) as oldest from (select at from audit_entry "
+        f"where id > coalesce((select max(entry_id) from audit_leaf), 0) order by id limit {MOST_UNSEALED + 1}) e"
     )
     assert waiting is not None  # counts
     return SealerHealth(

@@ -254,7 +254,9 @@ class People:
 
     async def _appeal(self, names: Sequence[str]) -> None:
         ctx = self.stage.house.ctx
-        for name in names:
+        for n, name in enumerate(names):
+            if n and n % ctx.settings.appeal_quota_address_minute == 0:  # nobody may file more from one address
+                await self.stage.advance_to(await self.stage.clock.now() + timedelta(minutes=1))
             notice = await ctx.db.fetchval("select id from notice where domain = $1", name)
             link = links.appeal_url(ctx.settings.public_url, ctx.reply_key, str(notice))
             said = {"domain": name, "grounds": "we have a licence", "contact": f"owner@{name}", "reference": link}

@@ -11,7 +11,8 @@ ADMIN = [Role.ADMIN]
 
 async def show(visit: Visit) -> web.StreamResponse:
     """The whole health on one page; what needs somebody first."""
-    return await visit.page("admin", 200, health=await health.overview(visit.ctx, visit.who), shown=health.SHOWN)
+    found = await health.overview(visit.ctx, visit.who)
+    return await visit.page("admin", health=found, shown=health.SHOWN, most_unsealed=health.MOST_UNSEALED)
 
 
 PAGES = [Page("GET", "/admin", show, ADMIN)]
