@@ -154,7 +154,10 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str, seen: Look) ->
             hold=hold,
             reopens=await _no_other(tx.con, case),
         )
+        was_held = case.review_by is not None
         case = await tx.save(case.apply(event, tx.now))
+        if was_held and case.review_by is None:
+            await holds.ended(tx, case)
         if rung is not None:
             await ladder.escalate(ctx, tx, case, str(row["notice_id"]), "not_done")
     elif next_look:  # nothing new was seen, so nothing is said; only the next look is planned
