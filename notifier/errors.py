@@ -21,49 +21,53 @@ class NotifierError(Exception):
         self.extra: Mapping[str, Any] = extra
 
 
-class Invalid(NotifierError):
+class Mendable(NotifierError):
+    """Whoever asked can mend it, or ask somebody else: nothing of ours is broken. A form is shown again with it."""
+
+
+class Invalid(Mendable):
     """The input cannot be understood; the detail names the field and what would be right."""
 
     code, http_status = "invalid", 422
 
 
-class Refused(NotifierError):
+class Refused(Mendable):
     """The input was understood, kept, and refused by rule (intake refusal codes of the contract)."""
 
     code, http_status = "refused", 422
 
 
-class Unauthenticated(NotifierError):
+class Unauthenticated(Mendable):
     """No principal: the token is missing, unknown, expired or revoked."""
 
     code, http_status = "unauthenticated", 401
 
 
-class Forbidden(NotifierError):
+class Forbidden(Mendable):
     """The principal is known, and its role does not allow this act on something it may see."""
 
     code, http_status = "forbidden", 403
 
 
-class NotFound(NotifierError):
+class NotFound(Mendable):
     """There is no such thing in the principal's scope; a foreign id answers the same."""
 
     code, http_status = "not_found", 404
 
 
-class Conflict(NotifierError):
+class Conflict(Mendable):
     """The act does not fit the present state; look again and decide again."""
 
     code, http_status = "conflict", 409
 
 
-class TooLarge(NotifierError):
+class TooLarge(Mendable):
     """The input is over a limit that the detail names."""
 
     code, http_status = "too_large", 413
 
 
-class TooMany(NotifierError):
+class TooMany(Mendable):
     """Too many requests; `retry_after` seconds is in extra."""
 
     code, http_status = "rate_limited", 429

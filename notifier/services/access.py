@@ -169,7 +169,7 @@ async def authenticate(db: Database, secret: str) -> Principal:
         "select p.id, p.kind, t.id as token, t.role, t.organisation, t.registry, t.programs, t.permissions, t.last_used_at "
         "from api_token t join principal p on p.id = t.principal "
         "where t.secret_sha256 = $1 and t.revoked_at is null and (t.expires_at is null or t.expires_at > $2)",
-        _hash(secret),
+        hashed(secret),
         now,
     )
     if row is None:
@@ -269,7 +269,7 @@ async def add_token(
             "permissions) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             token_id,
             name,
-            _hash(secret),
+            hashed(secret),
             role,
             organisation,
             registry,
@@ -285,6 +285,7 @@ async def add_token(
     return NewToken(token_id, secret, name, Role(role))
 
 
-def _hash(secret: str) -> bytes:
+def hashed(secret: str) -> bytes:
+    """What is kept of a token's, a link's or a session's secret."""
     # A header's bytes outside ASCII come as lone surrogates.
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -8,7 +8,7 @@ from notifier.errors import Invalid
 from notifier.services import agreements
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
-from notifier.services.reading import MAX_PAGE, Page
+from notifier.services.paging import MAX_PAGE, Page
 
 _PREFIX = "agreement."
 # What a recipient reads of acts about its own agreement. How its channel rests, and how busy we are, is ours.

@@ -12,7 +12,7 @@ from notifier.errors import Invalid
 from notifier.services import grants
 from notifier.services.access import Principal
 from notifier.services.context import Context
-from notifier.services.reading import MAX_PAGE
+from notifier.services.paging import MAX_PAGE
 from notifier.services.statistics import Counted, CountedPage, Query, next_cursor, open_cursor
 from notifier.store import appeal_counts, transitions
 from notifier.store.database import Connection

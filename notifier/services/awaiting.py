@@ -17,7 +17,8 @@ from notifier.errors import Invalid
 from notifier.services import access, reading, review
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
-from notifier.services.reading import CASE_COLUMNS, REVIEW_WITHIN, Query
+from notifier.services.paging import Page, Query
+from notifier.services.reading import CASE_COLUMNS, REVIEW_WITHIN
 from notifier.store.ids import as_uuid
 
 MOST = 1_000  # nobody counts further; the page says "more than"
@@ -73,14 +74,12 @@ class _Place(NamedTuple):
     case_id: str
 
 
-async def queue(
-    ctx: Context, who: Principal, wanted: Wanted, *, limit: int = 50, cursor: str | None = None
-) -> reading.Page:
+async def queue(ctx: Context, who: Principal, wanted: Wanted, *, limit: int = 50, cursor: str | None = None) -> Page:
     """Cases under review in scope, most urgent first; with each whether the principal had a part in it."""
     access.require(who, Role.REVIEWER)
     rows = await _walk(ctx, who, wanted, _open(cursor) if cursor else None, limit + 1)
     shown = rows[:limit]
-    return reading.Page(shown, _cursor(_place_of(shown[-1])) if len(rows) > limit else None)
+    return Page(shown, _cursor(_place_of(shown[-1])) if len(rows) > limit else None)
 
 
 async def beside(ctx: Context, who: Principal, wanted: Wanted, case_id: str) -> tuple[str | None, str | None]:

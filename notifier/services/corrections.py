@@ -2,7 +2,7 @@
 
 from notifier.services.access import Scope
 from notifier.services.context import Context
-from notifier.services.reading import Page, Query, read_page
+from notifier.services.paging import Page, Query, read_page
 
 _SELECT = (
     "select k.id, k.program, k.measure, k.cause, k.corrected_at, k.held_since, k.restored_at, k.hosts, "

@@ -29,7 +29,7 @@ from notifier.errors import Invalid, NotFound
 from notifier.services import access, agreements, judging
 from notifier.services.access import DAEMON, DECONFLICT, Principal, Scope
 from notifier.services.context import Context
-from notifier.services.reading import Page, Query, read_page
+from notifier.services.paging import Page, Query, read_page
 from notifier.store import audit as audit_store
 from notifier.store import cases as case_store
 from notifier.store import notices as notice_store

@@ -20,7 +20,7 @@ from notifier.errors import Invalid, NotFound
 from notifier.services import access, ladder, lifting
 from notifier.services.access import DAEMON, Principal, Role
 from notifier.services.context import Context
-from notifier.services.reading import Page, Query, read_page
+from notifier.services.paging import Page, Query, read_page
 from notifier.store import appeals as store
 from notifier.store import cases as case_store
 from notifier.store import notices as notice_store

@@ -3,7 +3,7 @@
 from notifier.services import access
 from notifier.services.access import Principal, Role, Scope
 from notifier.services.context import Context
-from notifier.services.reading import Page, Query, read_page
+from notifier.services.paging import Page, Query, read_page
 
 _SEE = (Role.REVIEWER, Role.AUDITOR, Role.ADMIN)
 _HELD = (

@@ -15,7 +15,7 @@ from notifier.errors import NotFound
 from notifier.services import access, hops
 from notifier.services.access import Principal, Role, Scope
 from notifier.services.context import Context
-from notifier.services.reading import MAX_PAGE, Query, read_page
+from notifier.services.paging import MAX_PAGE, Query, read_page
 from notifier.store import hops as store
 
 READ = (Role.REGISTRY, *hops.SEE)

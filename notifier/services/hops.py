@@ -14,7 +14,7 @@ from notifier.errors import Conflict, Forbidden, Invalid, NotFound
 from notifier.services import access, deconfliction, intake
 from notifier.services.access import Principal, Role, Scope
 from notifier.services.context import Context
-from notifier.services.reading import Page, Query, read_page
+from notifier.services.paging import Page, Query, read_page
 from notifier.store import hops as store
 from notifier.store.database import AlreadyThere, Connection, Tx, storable
 from notifier.store.ids import as_uuid

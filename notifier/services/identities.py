@@ -13,9 +13,8 @@ from datetime import timedelta
 from notifier.errors import Conflict, NotFound, TooMany, Unauthenticated
 from notifier.net.oidc import Identity, Provider, Refused
 from notifier.services import sign_in
-from notifier.services.access import DAEMON
+from notifier.services.access import DAEMON, hashed
 from notifier.services.context import Context
-from notifier.services.people import hashed
 from notifier.services.sign_in import Visitor
 from notifier.store.database import AlreadyThere, Tx
 

@@ -8,7 +8,7 @@ from notifier.errors import Invalid
 from notifier.services import access
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
-from notifier.services.reading import MAX_PAGE
+from notifier.services.paging import MAX_PAGE
 from notifier.store import news as store
 from notifier.store.database import Tx
 

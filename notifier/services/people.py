@@ -1,6 +1,5 @@
 """People of the house and of its partners: their seats, and the links by which they set a password."""
 
-import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any
 
 from notifier.errors import Forbidden, Invalid, NotFound
 from notifier.services import access
-from notifier.services.access import Principal, Role
+from notifier.services.access import Principal, Role, hashed
 from notifier.services.context import Context
 from notifier.store.database import Database, Tx
 from notifier.store.ids import as_uuid, new_id
@@ -186,11 +185,6 @@ async def has_admin(tx: Tx) -> bool:
 async def give_first(tx: Tx, name: str) -> None:
     """The first admin's seat; `name` was made known already."""
     await _give(tx, name, Reach(Role.ADMIN))
-
-
-def hashed(secret: str) -> bytes:
-    """What is kept of a link's or a session's secret."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def _require_admin(who: Principal, organisation: str) -> None:

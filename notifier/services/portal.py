@@ -17,7 +17,8 @@ from notifier.services import access, briefing, reading
 from notifier.services.access import Principal, Role, Scope
 from notifier.services.briefing import Brief, Clocks
 from notifier.services.context import Context
-from notifier.services.reading import NOTICE_COLUMNS, Page, Query, read_page
+from notifier.services.paging import Page, Query, read_page
+from notifier.services.reading import NOTICE_COLUMNS
 from notifier.store import notices as notice_store
 
 SHOWN = ("waiting", "ours", "answered", "all")

@@ -1,7 +1,5 @@
 """What the faces show: cases, notices, tasks and alarms in the principal's scope, newest first, page by page."""
 
-import base64
-import binascii
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +12,9 @@ from notifier.errors import Invalid, NotFound, Refused
 from notifier.services import access
 from notifier.services.access import Principal, Role, Scope
 from notifier.services.context import Context
-from notifier.store.database import storable
+from notifier.services.paging import Page, Query, read_page
 from notifier.store.ids import as_uuid
 
-MAX_PAGE = 200
 REVIEW_WITHIN = timedelta(days=1)
 
 CASE_COLUMNS = (
@@ -38,14 +35,6 @@ NOTICE_COLUMNS = (
     "n.domain, n.digest, n.drafted_at, n.queued_at, n.sent_at, n.response, n.responded_at, n.supersedes, "
     "n.event, n.hold_until, n.release_by"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Rows as plain mappings, and the cursor of the next page; None at the end."""
-
-    items: Sequence[Mapping[str, Any]]
-    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,61 +315,6 @@ async def task(ctx: Context, who: Principal, task_id: str) -> Mapping[str, Any]:
 
 
 # --- pages --------------------------------------------------------------------------------------------------------
-
-
-class Query:
-    """Conditions and their arguments, numbered as they come."""
-
-    def __init__(self, scope: Scope) -> None:
-        self.conditions, self.args = [scope.condition], list(scope.args)
-
-    def where(self, condition: str, *values: Any) -> None:
-        marks = [f"${len(self.args) + i}" for i in range(1, len(values) + 1)]
-        self.conditions.append(condition.format(*marks))
-        self.args += [storable(value) if isinstance(value, str) else value for value in values]
-
-
-async def read_page(
-    ctx: Context,
-    query: Query,
-    select: str,
-    at: str,
-    row_id: str,
-    limit: int,
-    cursor: str | None,
-    *,
-    ascending: bool = False,
-) -> Page:
-    """A page by `at` and then by id: newest first, or earliest first."""
-    compared, order = (">", "asc") if ascending else ("<", "desc")
-    if not 1 <= limit <= MAX_PAGE:
-        raise Invalid(f"limit is 1 to {MAX_PAGE}")
-    if cursor is not None:
-        query.where(f"({at}, {row_id}) {compared} ({{}}, {{}})", *_open_cursor(cursor))
-    where = " and ".join(query.conditions)
-    rows = await ctx.db.fetch(
-        f"{select} where {where} order by {at} {order}, {row_id} {order} limit {limit + 1}", *query.args
-    )
-    shown = [dict(row) for row in rows[:limit]]
-    if len(rows) <= limit:
-        return Page(shown, None)
-    last = shown[-1]
-    return Page(shown, _cursor(last[at.partition(".")[2]], str(last["id"])))
-
-
-def _cursor(at: datetime, row_id: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([at.isoformat(), row_id]).encode()).decode().rstrip("=")
-
-
-def _open_cursor(cursor: str) -> tuple[datetime, str]:
-    try:
-        at, row_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        when = datetime.fromisoformat(at)
-        if as_uuid(row_id) is None or when.tzinfo is None or not 1990 <= when.year <= 2100:
-            raise ValueError(cursor)
-    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
-        raise Invalid("the cursor is not one that a page gave; start without it") from error
-    return when, row_id
 
 
 async def _one(ctx: Context, scope: Scope, case_id: str) -> Mapping[str, Any]:

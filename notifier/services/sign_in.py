@@ -1,42 +1,28 @@
-"""How people sign in: a password with a second step, sessions that can be ended, and the limits on trying.
+"""How people sign in: what they show, the sessions that come of it and can be ended, and links that let them begin.
 
-Passwords are kept as Argon2id (RFC 9106 §4, second recommended option), second steps are TOTP (RFC 6238). Whether a code
-is right is a matter of real time, since the app that shows it lives outside; how long a session lasts is business time.
+How long a session lasts is business time.
 """
 
-import asyncio
-import hashlib
 import secrets
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import datetime, timedelta
 
 import pyotp
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 
-from notifier.errors import Conflict, Invalid, NotFound, TooMany, Unauthenticated
-from notifier.services import access, people
-from notifier.services.access import DAEMON, Principal, Role
+from notifier.errors import Conflict, Invalid, NotFound, Unauthenticated
+from notifier.services import access, credentials, people
+from notifier.services.access import DAEMON, Principal, Role, hashed
 from notifier.services.context import Context
-from notifier.services.people import Seat, hashed
+from notifier.services.people import Seat
 from notifier.store.database import Tx, storable
 from notifier.store.ids import as_uuid, new_id
 
-PASSWORD_MIN, PASSWORD_MAX = 12, 256
 SESSION_FOR = timedelta(hours=12)
 IDLE_FOR = timedelta(hours=2)
-TRIES_WITHIN = timedelta(minutes=15)
-TRIES_OF_NAME, TRIES_OF_SOURCE = 5, 50
 _SEEN_GRAIN = timedelta(minutes=1)
-_STEP_S, _DIGITS = 30, 6  # RFC 6238 §4.1, RFC 4226 §5.3
 _DECIDE = (Role.REVIEWER, Role.ADMIN)
 
-_hasher = PasswordHasher()
-# Each takes 64 MiB and a processor; many at once must not take the whole machine.
-_AT_ONCE = asyncio.Semaphore(2)
 _WRONG = "the name, the password or the code is wrong"
 
 
@@ -76,22 +62,22 @@ class Session:
 async def sign_in(ctx: Context, name: str, password: str, code: str, source: str, agent: str) -> str:
     """A session's secret. Raises Unauthenticated, TooMany; both say the same of a name that nobody has."""
     name = name.strip()
-    await _count_try(ctx, name, source)
+    await credentials.count_try(ctx, name, source)
     row = await ctx.db.fetchrow(
         "select p.id, c.password_hash, c.totp_secret from principal p join credential c on c.principal = p.id "
         "where lower(p.id) = lower($1) and p.kind = 'person'",
         storable(name),
     )
     known = row["password_hash"] if row is not None else None
-    right = await _fits(known or _nobody(), password)
+    right = await credentials.fits(known or credentials.nobody(), password)
     if row is None or known is None or not right:
         raise Unauthenticated(_WRONG)
     async with ctx.db.transaction(row["id"], "page") as tx:
-        if row["totp_secret"] is not None and not await _take_code(tx, row["id"], code):
+        if row["totp_secret"] is not None and not await credentials.take_code(tx, row["id"], code):
             raise Unauthenticated(_WRONG if code else "write the code of your authenticator app too")
-        await tx.con.execute("delete from failed_sign_in where name_sha256 = $1", _name_hash(name))
-        if _hasher.check_needs_rehash(known):
-            await _keep_password(tx, row["id"], await _hash(password))
+        await credentials.forget_tries(tx, name)
+        if credentials.is_outdated(known):
+            await credentials.keep_password(tx, row["id"], await credentials.hashed_password(password))
         return await begin(tx, row["id"], "password", source, agent)
 
 
@@ -210,8 +196,8 @@ async def accept(ctx: Context, secret: str, name: str, password: str, source: st
     async with ctx.db.transaction(DAEMON, "page") as tx:
         its = await _invited(tx, secret)
     wanted = its or name.strip()
-    _check_password(password, wanted)
-    kept = await _hash(password)
+    credentials.check_password(password, wanted)
+    kept = await credentials.hashed_password(password)
     if its is None:
         await access.add_person(ctx.db, wanted, organisation="", by="daemon")
     async with ctx.db.transaction(wanted, "page") as tx:
@@ -222,7 +208,7 @@ async def accept(ctx: Context, secret: str, name: str, password: str, source: st
             if await people.has_admin(tx):
                 raise Conflict("there is an admin already, who invites everybody else")
             await people.give_first(tx, wanted)
-        await _keep_password(tx, wanted, kept)
+        await credentials.keep_password(tx, wanted, kept)
         return await begin(tx, wanted, "invitation", source, agent)
 
 
@@ -261,15 +247,15 @@ async def _invited_by(tx: Tx, secret_sha256: bytes) -> str | None:
 
 async def change_password(ctx: Context, visit: Visitor, old: str, new: str) -> None:
     """Every other session of the person ends. Raises Invalid, Unauthenticated, TooMany."""
-    await _count_try(ctx, visit.who.id, "")
+    await credentials.count_try(ctx, visit.who.id, "")
     known = await ctx.db.fetchval("select password_hash from credential where principal = $1", visit.who.id)
-    if not await _fits(known or _nobody(), old) or known is None:
+    if not await credentials.fits(known or credentials.nobody(), old) or known is None:
         raise Unauthenticated("that is not your present password")
-    _check_password(new, visit.who.id)
-    kept = await _hash(new)
+    credentials.check_password(new, visit.who.id)
+    kept = await credentials.hashed_password(new)
     async with ctx.db.transaction(visit.who.id, "page") as tx:
-        await _keep_password(tx, visit.who.id, kept)
-        await tx.con.execute("delete from failed_sign_in where name_sha256 = $1", _name_hash(visit.who.id))
+        await credentials.keep_password(tx, visit.who.id, kept)
+        await credentials.forget_tries(tx, visit.who.id)
         await tx.con.execute(
             "update session set ended_at = $3 where principal = $1 and id <> $2 and ended_at is null",
             visit.who.id,
@@ -302,7 +288,7 @@ async def confirm_second_step(ctx: Context, visit: Visitor, code: str) -> None:
         pending = await tx.con.fetchval(
             "select totp_pending from credential where principal = $1 and totp_secret is null for update", visit.who.id
         )
-        step = _step_of(pending, code) if pending else None
+        step = credentials.step_of(pending, code) if pending else None
         if step is None:
             raise Invalid("that is not the code that the app shows now; look at the clock of your telephone too")
         await tx.con.execute(
@@ -311,92 +297,3 @@ async def confirm_second_step(ctx: Context, visit: Visitor, code: str) -> None:
             step,
         )
         await tx.audit("person.second_step_set", visit.who.id, {})
-
-
-async def _take_code(tx: Tx, name: str, code: str) -> bool:
-    """Whether the code is right and was not used; it is then (RFC 6238 §5.2: once only)."""
-    row = await tx.con.fetchrow("select totp_secret, totp_used from credential where principal = $1 for update", name)
-    step = _step_of(row["totp_secret"], code) if row is not None and row["totp_secret"] else None
-    if row is None or step is None or (row["totp_used"] is not None and step <= row["totp_used"]):
-        return False
-    await tx.con.execute("update credential set totp_used = $2 where principal = $1", name, step)
-    return True
-
-
-def _step_of(secret: str, code: str) -> int | None:
-    """The time step whose code this is: the present one, or one to either side."""
-    given = "".join(code.split())
-    if len(given) != _DIGITS or not given.isascii():
-        return None
-    now, totp = int(datetime.now(UTC).timestamp()) // _STEP_S, pyotp.TOTP(secret)
-    fitting = [at for at in (now - 1, now, now + 1) if secrets.compare_digest(totp.generate_otp(at), given)]
-    return fitting[0] if fitting else None
-
-
-def _check_password(password: str, name: str) -> None:
-    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
-        raise Invalid(f"a password has {PASSWORD_MIN} to {PASSWORD_MAX} characters; some words in a row are a good one")
-    if password.casefold() in (name.casefold(), password[0].casefold() * len(password)):
-        raise Invalid("that password is too easy to guess")
-
-
-async def _hash(password: str) -> str:
-    async with _AT_ONCE:
-        return await asyncio.to_thread(_hasher.hash, _plain(password))
-
-
-async def _fits(kept: str, password: str) -> bool:
-    if len(password) > PASSWORD_MAX:
-        return False
-    async with _AT_ONCE:
-        try:
-            return await asyncio.to_thread(_hasher.verify, kept, _plain(password))
-        except (VerificationError, InvalidHashError):
-            return False
-
-
-@cache
-def _nobody() -> str:
-    """What an unknown name is held against, so that it takes as long as a known one."""
-    return _hasher.hash(secrets.token_urlsafe(16))
-
-
-def _plain(password: str) -> bytes:
-    """One spelling for what looks the same (NIST SP 800-63B-4 §3.1.1.2)."""
-    return unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
-
-
-async def _keep_password(tx: Tx, name: str, kept: str) -> None:
-    await tx.con.execute(
-        "insert into credential (principal, password_hash) values ($1, $2) "
-        "on conflict (principal) do update set password_hash = excluded.password_hash",
-        name,
-        kept,
-    )
-    await tx.audit("person.password_set", name, {})
-
-
-async def _count_try(ctx: Context, name: str, source: str) -> None:
-    """Counts before it is known whether the password is right, so that many at once are counted too."""
-    async with ctx.db.transaction(DAEMON, "page") as tx:
-        name_hash = _name_hash(name)
-        await tx.con.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", name_hash.hex())
-        row = await tx.con.fetchrow(
-            "select count(*) filter (where name_sha256 = $1) as of_name, count(*) filter (where source = $2) as of_source, "
-            "min(at) as oldest from failed_sign_in where (name_sha256 = $1 or (source = $2 and $2 <> '')) and at > $3",
-            name_hash,
-            source[:100],
-            tx.now - TRIES_WITHIN,
-        )
-        if row["of_name"] >= TRIES_OF_NAME or row["of_source"] >= TRIES_OF_SOURCE:
-            wait = int((row["oldest"] + TRIES_WITHIN - tx.now).total_seconds()) + 1
-            minutes = -(-wait // 60)
-            raise TooMany(f"too many tries; wait {minutes} minutes and try again", retry_after=wait)
-        await tx.con.execute(
-            "insert into failed_sign_in (name_sha256, source, at) values ($1, $2, $3)", name_hash, source[:100], tx.now
-        )
-        await tx.con.execute("delete from failed_sign_in where at < $1", tx.now - timedelta(days=1))
-
-
-def _name_hash(name: str) -> bytes:
-    return hashlib.sha256(name.strip().casefold().encode("utf-8", "surrogatepass")).digest()

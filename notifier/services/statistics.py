@@ -20,7 +20,7 @@ from notifier.errors import Invalid, NotFound
 from notifier.services import grants
 from notifier.services.access import Principal
 from notifier.services.context import Context
-from notifier.services.reading import MAX_PAGE
+from notifier.services.paging import MAX_PAGE
 from notifier.store import transitions
 
 Basis = Literal["cohort", "period"]

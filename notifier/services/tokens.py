@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from notifier.errors import Conflict, Invalid, NotFound
-from notifier.services.access import Role
+from notifier.services.access import Role, hashed
 from notifier.services.context import Context
-from notifier.services.people import hashed
 from notifier.services.sign_in import Visitor
 from notifier.store.database import storable
 from notifier.store.ids import as_uuid, new_id

@@ -14,11 +14,11 @@ from notifier.domain import filetypes, sheet
 from notifier.domain.jobs import Job, JobKind
 from notifier.domain.report import mentions_csam
 from notifier.domain.sheet import Row
-from notifier.errors import Invalid, NotFound, NotifierError
+from notifier.errors import Invalid, Mendable, NotFound
 from notifier.services import access, intake
 from notifier.services.access import DAEMON, Principal, Role, Scope
 from notifier.services.context import Context
-from notifier.services.reading import Page, Query, read_page
+from notifier.services.paging import Page, Query, read_page
 from notifier.services.submitted import Submitted, refused
 from notifier.store.database import storable
 from notifier.store.ids import as_uuid, new_id
@@ -166,9 +166,7 @@ async def _taken(
 async def _submit(ctx: Context, who: Principal, raw: bytes | None, key: str | None, via: str) -> Submitted:
     try:
         return await intake.submit(ctx, who, raw or b"", idempotency_key=key, via=via)
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return refused(None, error)
 
 

@@ -13,7 +13,7 @@ from notifier.errors import Invalid
 from notifier.services import access, hops
 from notifier.services.access import Principal, Role, Scope
 from notifier.services.context import Context
-from notifier.services.reading import Page, Query, read_page
+from notifier.services.paging import Page, Query, read_page
 
 # Each kind of task, and what it asks of a person.
 KINDS: Mapping[str, str] = {

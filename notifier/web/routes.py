@@ -15,7 +15,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from notifier.domain.report import REPORT_MAX_BYTES
-from notifier.errors import Invalid, NotFound, NotifierError
+from notifier.errors import Invalid, Mendable, NotFound, NotifierError
 from notifier.services.access import Role
 from notifier.services.context import Context
 from notifier.settings import Settings
@@ -70,7 +70,7 @@ class RawBody:
     headers: Mapping[str, str]
 
 
-class UnsupportedMediaType(NotifierError):
+class UnsupportedMediaType(Mendable):
     """The body is of a type that this operation does not take; the detail names those it takes."""
 
     code, http_status = "unsupported_media_type", 415

@@ -11,7 +11,7 @@ from notifier.domain.case_state import CaseState
 from notifier.domain.fields import Instant
 from notifier.domain.notice import NoticeState
 from notifier.services.hops import HopState
-from notifier.services.reading import MAX_PAGE
+from notifier.services.paging import MAX_PAGE
 from notifier.services.statistics import Basis, By
 
 _UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"

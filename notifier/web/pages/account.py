@@ -3,8 +3,8 @@
 import segno
 from aiohttp import web
 
-from notifier.errors import Invalid, NotifierError
-from notifier.services import identities, sign_in
+from notifier.errors import Invalid, Mendable, NotifierError
+from notifier.services import credentials, identities, sign_in
 from notifier.web.pages.desk import SECOND_STEP, Page, Visit, go
 
 _AT = "/account"
@@ -21,7 +21,7 @@ async def _page(visit: Visit, fault: NotifierError | None = None) -> web.Respons
         fault.http_status if fault else 200,
         sessions=await sign_in.sessions(visit.ctx, visit.visitor),
         fault=fault.detail if fault else "",
-        least=sign_in.PASSWORD_MIN,
+        least=credentials.PASSWORD_MIN,
         provider=identities.offered(visit.ctx),
         tied=await identities.is_tied(visit.ctx, visit.visitor),
     )
@@ -34,9 +34,7 @@ async def change_password(visit: Visit) -> web.StreamResponse:
         if given.get("password") != given.get("again"):
             return await _page(visit, Invalid("the two passwords differ"))
         await sign_in.change_password(visit.ctx, visit.visitor, given.get("old", ""), given.get("password", ""))
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _page(visit, error)
     raise go(_AT, "password_changed")
 
@@ -80,9 +78,7 @@ async def take_second_step(visit: Visit) -> web.StreamResponse:
     given = await visit.form(("code",))
     try:
         await sign_in.confirm_second_step(visit.ctx, visit.visitor, given.get("code", ""))
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _second_step(visit, error)
     raise go("/desk", "second_step_set")
 

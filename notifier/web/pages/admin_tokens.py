@@ -2,15 +2,15 @@
 
 from aiohttp import web
 
-from notifier.errors import Invalid, NotifierError
+from notifier.errors import Invalid, Mendable, NotifierError
 from notifier.services import token_admin
-from notifier.services.access import PERMISSIONS, NewToken, Role
-from notifier.services.people import Reach
+from notifier.services.access import NewToken
+from notifier.web.pages import reach
 from notifier.web.pages.admin import ADMIN
 from notifier.web.pages.desk import Page, Visit, go
 
 _AT = "/admin/tokens"
-_FIELDS = ("name", "role", "organisation", "registry", "programs", "permissions", "days", "service")
+_FIELDS = ("name", *reach.FIELDS, "days", "service")
 
 
 async def show(visit: Visit) -> web.StreamResponse:
@@ -27,10 +27,7 @@ async def _page(
         fault.http_status if fault else 200,
         found=await token_admin.tokens(visit.ctx, visit.who, ended=ended, cursor=asked.get("cursor")),
         ended=ended,
-        roles=list(Role),
-        permissions=PERMISSIONS,
-        registries=sorted(visit.ctx.catalog.registries),
-        programs=sorted(visit.ctx.catalog.programs),
+        **reach.choices(visit),
         given={field: (given or {"days": "90"}).get(field, "") for field in _FIELDS},
         fault=fault.detail if fault else "",
         made=made,
@@ -46,13 +43,11 @@ async def make(visit: Visit) -> web.StreamResponse:
             visit.ctx,
             visit.who,
             given.get("name", ""),
-            _reach(given, visit.who.organisation),
+            reach.read(visit, given),
             days=_days(given),
             service=given.get("service") == "yes",
         )
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _page(visit, error, given)
     return await _page(visit, made=made)
 
@@ -75,20 +70,6 @@ def _days(given: dict[str, str]) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 6):
         raise Invalid("days: a number")
     return int(text)
-
-
-def _reach(given: dict[str, str], organisation: str) -> Reach:
-    role = given.get("role", "")
-    if role not in tuple(Role):
-        raise Invalid(f"a role is one of {', '.join(Role)}")
-    programs = given.get("programs", "").replace(",", " ").split()
-    return Reach(
-        Role(role),
-        given.get("organisation", "") or organisation,
-        given.get("registry") or None,
-        frozenset(programs) if programs else None,
-        frozenset(given.get("permissions", "").replace(",", " ").split()),
-    )
 
 
 PAGES = [

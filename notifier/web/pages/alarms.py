@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from notifier.domain.alarms import GRADES
-from notifier.errors import Invalid, NotFound, NotifierError
+from notifier.errors import Invalid, Mendable, NotFound, NotifierError
 from notifier.services import tasks, worklist
 from notifier.services.access import Role
 from notifier.web.pages.desk import Page, Visit, go
@@ -65,9 +65,7 @@ async def _act(visit: Visit, verb: Any, said: str) -> web.StreamResponse:
         await verb(visit.ctx, visit.who, "alarm", given.get("alarm", ""), via="page")
     except NotFound:
         raise
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _page(visit, error)
     raise go(AT, said)
 
@@ -81,9 +79,7 @@ async def close(visit: Visit) -> web.StreamResponse:
         await tasks.close_alarm(visit.ctx, visit.who, given.get("alarm", ""), given["reason"], via="page")
     except NotFound:
         raise
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _page(visit, error, given)
     raise go(AT, "alarm_closed")
 

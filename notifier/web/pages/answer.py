@@ -7,7 +7,7 @@ from aiohttp import web
 
 from notifier.domain.answer import ACTORS, Answer
 from notifier.domain.epp import Measure
-from notifier.errors import NotFound, NotifierError
+from notifier.errors import Mendable, NotFound
 from notifier.services import answering
 from notifier.services.answering import Asked
 from notifier.services.context import Context
@@ -39,9 +39,7 @@ def add_routes(app: web.Application, ctx: Context, pages: Pages) -> None:
         try:
             given = await form.read(request, FIELDS, _MAX_BYTES)
             await answering.answer(ctx, *_link(request), answer_of(given))
-        except NotifierError as error:
-            if error.http_status >= 500:
-                raise
+        except Mendable as error:
             return _page(pages, asked, error.http_status, given, error.detail)
         raise web.HTTPSeeOther(request.path)  # a reload sends nothing again
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from notifier.errors import NotFound, NotifierError
+from notifier.errors import Mendable, NotFound, NotifierError
 from notifier.services import appealing
 from notifier.services.appealing import Invited
 from notifier.services.context import Context
@@ -69,9 +69,7 @@ def add_routes(app: web.Application, ctx: Context, pages: Pages) -> None:
                 await appealing.take_back(ctx, secret)
             else:
                 await appealing.check(ctx, secret)
-        except NotifierError as error:
-            if error.http_status >= 500:
-                raise
+        except Mendable as error:
             return await _status(ctx, pages, request, error)
         # A reload asks nothing again.
         raise web.HTTPSeeOther(language.of(request).follow(f"{request.path}?asked=1"))
@@ -95,9 +93,7 @@ async def _take(ctx: Context, pages: Pages, request: web.Request, known: Invited
         lines = [line.strip() for line in given.get("evidence", "").split("\n") if line.strip()]
         said = await read_filing(ctx, json.dumps({**told, "evidence": lines}).encode())
         secret = await appealing.file(ctx, said, source(request, ctx.settings), via="page")
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return _form(pages, speaks, known, given, error)
     raise web.HTTPSeeOther(speaks.follow(f"/appeal/status/{secret}"))
 

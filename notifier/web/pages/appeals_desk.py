@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from notifier.domain.appeal import AppealState, Cause, Outcome
-from notifier.errors import Invalid, NotFound, NotifierError
+from notifier.errors import Invalid, Mendable, NotFound, NotifierError
 from notifier.services import corrections, hearing, reading, reasons
 from notifier.services.access import Role
 from notifier.web.pages.desk import Page, Visit, go
@@ -79,9 +79,7 @@ async def take(visit: Visit) -> web.StreamResponse:
         await hearing.take(visit.ctx, visit.who, appeal_id, via="page")
     except NotFound:
         raise
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _page(visit, error)
     raise go(f"{AT}/{appeal_id}", "appeal_taken")
 
@@ -97,9 +95,7 @@ async def decide(visit: Visit) -> web.StreamResponse:
         await hearing.decide(visit.ctx, visit.who, appeal_id, outcome, given.get("reasons", ""), cause, via="page")
     except NotFound:
         raise
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _page(visit, error, given)
     raise go(f"{AT}/{appeal_id}", "appeal_decided")
 

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from notifier.domain.rule import Recipient
-from notifier.errors import Invalid, NotFound, NotifierError
+from notifier.errors import Invalid, Mendable, NotFound
 from notifier.services import (
     awaiting,
     captures,
@@ -153,9 +153,9 @@ def _doing(name: str) -> Callable[[Visit], Awaitable[web.StreamResponse]]:
             if act.summed_up and given.get("sure") != "yes":
                 return await _summary(visit, name, case_id, given)
             await act.verb(visit, case_id, given)
-        except NotifierError as fault:
-            if fault.http_status >= 500 or fault.http_status == 404:
-                raise
+        except NotFound:
+            raise
+        except Mendable as fault:
             return await case.page(visit, fault, name, given)
         if ahead is not None:
             raise go(ahead, act.said)
@@ -220,9 +220,9 @@ async def detach(visit: Visit) -> web.StreamResponse:
             domain=given.get("domain") or None,
             via="page",
         )
-    except NotifierError as fault:
-        if fault.http_status >= 500 or fault.http_status == 404:
-            raise
+    except NotFound:
+        raise
+    except Mendable as fault:
         return await case.page(visit, fault, "detach", given)
     raise go(f"{AT}/{parted.other.id}", "reports_moved")
 

@@ -5,7 +5,7 @@ import json
 from aiohttp import web
 
 from notifier.domain import filetypes
-from notifier.errors import Invalid, NotFound, NotifierError, TooLarge
+from notifier.errors import Invalid, Mendable, NotFound, TooLarge
 from notifier.services import files, keeping, review
 from notifier.services.access import Role
 from notifier.services.keeping import Kept
@@ -57,9 +57,9 @@ async def add(visit: Visit) -> web.StreamResponse:
         kept = await _read(visit, given)
         items = await _items(visit, given, kept)
         await review.add_evidence(visit.ctx, visit.who, case_id, items.evidence, kept, via="page")
-    except NotifierError as fault:
-        if fault.http_status >= 500 or fault.http_status == 404:
-            raise
+    except NotFound:
+        raise
+    except Mendable as fault:
         return await case.page(visit, fault, "evidence", given)
     raise go(f"{AT}/{case_id}", "evidence_added")
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from aiohttp import web
 
 from notifier.domain.case_state import CaseState
-from notifier.errors import Conflict, Invalid, NotifierError
+from notifier.errors import Conflict, Invalid, Mendable, NotFound, NotifierError
 from notifier.services import awaiting, case_reading, correspondence, links, possible, reading, review
 from notifier.services.access import Role
 from notifier.services.review import Preview
@@ -101,9 +101,9 @@ async def approve(visit: Visit) -> web.StreamResponse:
             raise Conflict("read what would be sent, then approve it")
         ahead = await onward(visit, case_id) if queued else f"{AT}/{case_id}"
         case = await review.approve(visit.ctx, visit.who, case_id, given["digest"], given.get("note", ""), via="page")
-    except NotifierError as fault:
-        if fault.http_status >= 500 or fault.http_status == 404:
-            raise
+    except NotFound:
+        raise
+    except Mendable as fault:
         return await _page(visit, fault, given)
     raise go(ahead, "case_approved_once" if case.state is CaseState.IN_REVIEW else "case_approved")
 

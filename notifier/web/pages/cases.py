@@ -4,7 +4,7 @@ from aiohttp import web
 
 from notifier.domain.case_state import CaseState
 from notifier.errors import Invalid, NotFound, NotifierError
-from notifier.services import case_reading, reading
+from notifier.services import case_reading, paging, reading
 from notifier.services.access import Role
 from notifier.services.reading import CaseFilter
 from notifier.web.pages.desk import Page, Visit, go
@@ -20,7 +20,7 @@ async def show(visit: Visit) -> web.StreamResponse:
     """The list; a search that finds one case alone goes straight to it."""
     asked = visit.asked("q", "cursor", *_FILTERS)
     fault: NotifierError | None = None
-    page = reading.Page([], None)
+    page = paging.Page([], None)
     try:
         page = await _found(visit, asked)
     except (Invalid, NotFound) as error:
@@ -40,7 +40,7 @@ async def show(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def _found(visit: Visit, asked: dict[str, str]) -> reading.Page:
+async def _found(visit: Visit, asked: dict[str, str]) -> paging.Page:
     text = asked.get("q")
     if text is not None:
         if len(text) > _MOST:

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from notifier.errors import Conflict, Invalid, NotifierError
+from notifier.errors import Conflict, Invalid, Mendable
 from notifier.services import agreement_log, agreements, changing, suspending
 from notifier.services.access import Role
 from notifier.services.agreements import Standing
@@ -188,9 +188,7 @@ async def act(visit: Visit) -> web.StreamResponse:
         if given.get("digest") != stands.agreement.digest:
             raise Conflict("the agreement changed since you looked; read it again")
         await made.do(visit, agreement_id, given)
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _page(visit, error.detail, error.http_status, given)
     raise go(f"/admin/agreements/{agreement_id}", made.said)
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from notifier.domain.definitions import COUNTS, PARTS, SHARES, STAGES, TIMES
 from notifier.domain.figures import PARTY_STEPS, of_cell
-from notifier.errors import Forbidden, Invalid, NotFound, NotifierError
+from notifier.errors import Forbidden, Invalid, Mendable, NotFound
 from notifier.services import accuracy, appeal_figures, parquet, statistics
 from notifier.services.access import COUNTED
 from notifier.services.accuracy import Ledger
@@ -44,9 +44,7 @@ async def show(visit: Visit) -> web.StreamResponse:
         found = await statistics.statistics(
             visit.ctx, visit.who, query, reports=query.as_of is None and query.basis == "cohort"
         )
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await visit.page("figures", error.http_status, fault=error.detail, found=None, **shown)
     pinned = _pinned(asked, found.as_of)
     return await visit.page(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
-from notifier.errors import Invalid, NotifierError
+from notifier.errors import Invalid, Mendable, NotifierError
 from notifier.services import grants, reloading
 from notifier.web.pages.admin import ADMIN
 from notifier.web.pages.desk import Page, Visit, go
@@ -46,9 +46,7 @@ async def give(visit: Visit) -> web.StreamResponse:
             names_shown=given.get("names_shown") == "yes",
             via="page",
         )
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _page(visit, error, given)
     raise go(_AT, "grant_given")
 

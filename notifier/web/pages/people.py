@@ -2,14 +2,14 @@
 
 from aiohttp import web
 
-from notifier.errors import Invalid, NotifierError
+from notifier.errors import Mendable, NotifierError
 from notifier.services import people
-from notifier.services.access import PERMISSIONS, Role
-from notifier.services.people import Reach
+from notifier.services.access import Role
+from notifier.web.pages import reach
 from notifier.web.pages.desk import Page, Visit, go
 
 _AT = "/admin/people"
-_FIELDS = ("name", "role", "organisation", "registry", "programs", "permissions")
+_FIELDS = ("name", *reach.FIELDS)
 
 
 async def show(visit: Visit) -> web.StreamResponse:
@@ -27,10 +27,7 @@ async def _page(
         "people",
         fault.http_status if fault else 200,
         everybody=await people.everybody(visit.ctx, visit.who),
-        roles=list(Role),
-        permissions=PERMISSIONS,
-        registries=sorted(visit.ctx.catalog.registries),
-        programs=sorted(visit.ctx.catalog.programs),
+        **reach.choices(visit),
         given={field: (given or {}).get(field, "") for field in _FIELDS},
         fault=fault.detail if fault else "",
         link=link,
@@ -42,11 +39,9 @@ async def give(visit: Visit) -> web.StreamResponse:
     """A seat for somebody known or new; the link of somebody new is shown once."""
     given = await visit.form(_FIELDS)
     try:
-        name, reach = given.get("name", ""), _reach(given, visit.who.organisation)
-        secret = await people.give(visit.ctx, visit.who, name, reach)
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+        name, wanted = given.get("name", ""), reach.read(visit, given)
+        secret = await people.give(visit.ctx, visit.who, name, wanted)
+    except Mendable as error:
         return await _page(visit, error, given)
     if secret is None:
         raise go(_AT, "seat_given")
@@ -64,29 +59,13 @@ async def invite(visit: Visit) -> web.StreamResponse:
     given = await visit.form(("name",))
     try:
         secret = await people.invite_again(visit.ctx, visit.who, given.get("name", ""))
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _page(visit, error)
     return await _page(visit, link=_link(visit, secret), link_for=given["name"])
 
 
 def _link(visit: Visit, secret: str) -> str:
     return f"{visit.ctx.settings.public_url}/welcome/{secret}"
-
-
-def _reach(given: dict[str, str], organisation: str) -> Reach:
-    role = given.get("role", "")
-    if role not in tuple(Role):
-        raise Invalid(f"a role is one of {', '.join(Role)}")
-    programs = given.get("programs", "").replace(",", " ").split()
-    return Reach(
-        Role(role),
-        given.get("organisation", "") or organisation,
-        given.get("registry") or None,
-        frozenset(programs) if programs else None,
-        frozenset(given.get("permissions", "").replace(",", " ").split()),
-    )
 
 
 PAGES = [

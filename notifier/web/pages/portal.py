@@ -6,8 +6,8 @@ from aiohttp import web
 
 from notifier.domain.answer import ACTORS
 from notifier.domain.epp import Measure
-from notifier.errors import NotFound, NotifierError
-from notifier.services import drafting, files, portal, reading, responses
+from notifier.errors import Mendable, NotFound, NotifierError
+from notifier.services import drafting, files, paging, portal, reading, responses
 from notifier.services.access import Role
 from notifier.services.portal import Wanted
 from notifier.store.ids import as_uuid
@@ -48,12 +48,10 @@ async def show_list(visit: Visit) -> web.StreamResponse:
     """What waits first; filters live in the address."""
     asked = visit.asked("show", "state", "domain", "cursor")
     wanted = Wanted(asked.get("show", "waiting"), asked.get("state"), asked.get("domain"))
-    fault, found = None, reading.Page([], None)
+    fault, found = None, paging.Page([], None)
     try:
         found = await portal.notices(visit.ctx, visit.who, wanted, cursor=asked.get("cursor"))
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         fault = error
     first = wanted == Wanted() and "cursor" not in asked
     lately = await portal.notices(visit.ctx, visit.who, Wanted("answered"), limit=_NEWEST) if first else None
@@ -117,9 +115,7 @@ async def take_answer(visit: Visit) -> web.StreamResponse:
         if said.kind == "declined" and said.reason and given.get("sure") != "yes":
             return await _one(visit, given=given, ask_again=True)
         await responses.respond(visit.ctx, visit.who, _id(visit), said, via="page")
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _one(visit, error, given)
     raise go(_home(visit), "answered")
 

@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from notifier.catalog import Agreement
-from notifier.errors import Invalid, NotifierError
+from notifier.errors import Invalid, Mendable, NotifierError
 from notifier.services import agreements, changing, portal, suspending
 from notifier.services.access import Role
 from notifier.services.portal import Wanted
@@ -85,9 +85,7 @@ async def propose(visit: Visit) -> web.StreamResponse:
         await changing.propose(
             visit.ctx, visit.who, agreement_id, adapter, {**address, place: given[place]}, via="page"
         )
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _page(visit, error, given)
     raise go(_AT, "channel_proposed")
 
@@ -102,9 +100,7 @@ async def refuse(visit: Visit) -> web.StreamResponse:
         await changing.refuse(
             visit.ctx, visit.who, given.get("agreement", ""), int(version), given.get("reason", ""), via="page"
         )
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _page(visit, error, given)
     raise go(_AT, "channel_withdrawn")
 
@@ -116,9 +112,7 @@ async def stop(visit: Visit) -> web.StreamResponse:
         await suspending.suspend(
             visit.ctx, visit.who, given.get("agreement", ""), Scope.REQUESTS, given.get("reason", ""), via="page"
         )
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _page(visit, error, given)
     raise go(_AT, "requests_stopped")
 

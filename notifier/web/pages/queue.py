@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from notifier.domain.safety import Safety
-from notifier.errors import Invalid, NotifierError
+from notifier.errors import Invalid, Mendable, NotifierError
 from notifier.services import awaiting, possible, reading, review
 from notifier.services.access import Role
 from notifier.services.awaiting import Wanted
@@ -143,9 +143,7 @@ async def act(visit: Visit) -> web.StreamResponse:
         row = await reading.case(visit.ctx, visit.who, case_id)
         try:
             await bulk.act(visit, case_id, given)
-        except NotifierError as fault:
-            if fault.http_status >= 500:
-                raise
+        except Mendable as fault:
             failed.append((row, fault.detail))
     if not failed:
         raise go(f"{AT}?{filters(visit)}".rstrip("?"), "bulk_done")

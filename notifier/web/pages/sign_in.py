@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
-from notifier.errors import NotFound, NotifierError
-from notifier.services import identities, sign_in
+from notifier.errors import Mendable, NotFound, NotifierError
+from notifier.services import credentials, identities, sign_in
 from notifier.services.context import Context
 from notifier.web.pages import POLICY, Pages, form
 from notifier.web.pages.desk import COOKIE, Page, Visit, own_path, require_own_origin
@@ -27,9 +27,7 @@ def add_routes(app: web.Application, ctx: Context, pages: Pages) -> None:
             secret = await sign_in.sign_in(
                 ctx, name, password, given.get("code", ""), source(request, ctx.settings), agent_of(request)
             )
-        except NotifierError as error:
-            if error.http_status >= 500:
-                raise
+        except Mendable as error:
             return _sign_in(ctx, pages, back, error, name)
         raise entered(ctx, secret, own_path(back))
 
@@ -57,9 +55,7 @@ def add_routes(app: web.Application, ctx: Context, pages: Pages) -> None:
             )
         except NotFound as error:
             return private(pages.page("no_invitation", 404, why=error.detail))
-        except NotifierError as error:
-            if error.http_status >= 500:
-                raise
+        except Mendable as error:
             return _welcome(ctx, pages, request.path, name, error.detail, given.get("name", ""))
         raise entered(ctx, begun, "/desk")
 
@@ -121,7 +117,7 @@ def _welcome(ctx: Context, pages: Pages, link: str, name: str | None, fault: str
         given=given,
         fault=fault,
         link=link,
-        least=sign_in.PASSWORD_MIN,
+        least=credentials.PASSWORD_MIN,
         provider=identities.offered(ctx),
     )
     return private(shown)

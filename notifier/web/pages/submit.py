@@ -11,7 +11,7 @@ from notifier.domain.explaining import explain
 from notifier.domain.facts import Finding, FindingResult
 from notifier.domain.names import display
 from notifier.domain.program import Program
-from notifier.errors import NotifierError
+from notifier.errors import Mendable
 from notifier.services import checking, event_reports, intake, reading, submitted
 from notifier.services.access import Role
 from notifier.services.checking import Checked
@@ -101,9 +101,7 @@ async def take(visit: Visit) -> web.StreamResponse:
             idempotency_key=f"page:{key}" if key else None,
             via="page",
         )
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _form(visit, given, fault=error.detail)
     if done.code is not None:
         kept = {"program": given.get("program", "")} if done.code == "csam_refused" else given

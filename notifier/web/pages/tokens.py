@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from notifier.errors import NotifierError
+from notifier.errors import Mendable, NotifierError
 from notifier.services import tokens
 from notifier.web.pages.desk import Page, Visit, go
 
@@ -44,9 +44,7 @@ async def make(visit: Visit) -> web.StreamResponse:
             int(days) if days.isascii() and days.isdigit() and len(days) < 5 else 0,
             given.get("programs", "").replace(",", " ").split(),
         )
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _page(visit, error, given)
     return await _page(visit, secret=secret)
 

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from notifier.domain.table_rows import csv_text
-from notifier.errors import Invalid, NotifierError
+from notifier.errors import Invalid, Mendable, NotifierError
 from notifier.services import uploads
 from notifier.services.access import Role
 from notifier.web.api.reports import BATCH_MAX_BYTES
@@ -56,9 +56,7 @@ async def take(visit: Visit) -> web.StreamResponse:
     try:
         filename, content, program = await _sent(visit.request)
         upload_id = await uploads.take(visit.ctx, visit.who, filename, content, program or None)
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _form(visit, program, error)
     raise go(f"{_AT}/{upload_id}")
 

@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 from aiohttp import web
 
-from notifier.errors import NotFound, NotifierError
+from notifier.errors import Mendable, NotFound, NotifierError
 from notifier.services import clusters, held, hopping_list, hops
 from notifier.services.access import Role
 from notifier.services.hops import HopState
@@ -68,9 +68,7 @@ async def decide(visit: Visit) -> web.StreamResponse:
         await verb(visit.ctx, visit.who, hop_id, given.get("reason", ""), via="page")
     except NotFound:
         raise
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _hop(visit, error, given.get("reason", ""))
     raise go(f"{_HOPS}/{hop_id}", "hop_decided")
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from notifier.domain.answer import ACTORS, DECLINE_REASONS, KINDS
 from notifier.domain.epp import Measure
-from notifier.errors import Invalid, NotFound, NotifierError
+from notifier.errors import Invalid, Mendable, NotFound, NotifierError
 from notifier.services import keeping, mail_showing, reading, tasks, worklist
 from notifier.services.access import Role
 from notifier.services.attending import Filing
@@ -115,9 +115,7 @@ async def _act(visit: Visit, verb: Any, said: str) -> web.StreamResponse:
         await verb(visit.ctx, visit.who, "task", visit.request.match_info["task_id"], via="page")
     except NotFound:
         raise
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _page(visit, error)
     raise go(f"{AT}/{visit.request.match_info['task_id']}", said)
 
@@ -143,9 +141,7 @@ async def resolve(visit: Visit) -> web.StreamResponse:
         )
     except NotFound:
         raise
-    except NotifierError as error:
-        if error.http_status >= 500:
-            raise
+    except Mendable as error:
         return await _page(visit, error, given)
     raise go(AT, "task_resolved")
 
