@@ -260,29 +260,58 @@ async def add_token(
     check_permissions(permissions, role, service=service)
     _check_name(name)
     kind = "service" if service else "person"
-    secret = "tn_" + secrets.token_urlsafe(32)
-    token_id = new_id()
     async with db.transaction(by, via) as tx:
         await _make_known(tx, name, kind, organisation)
-        await tx.con.execute(
-            "insert into api_token (id, principal, secret_sha256, role, organisation, registry, programs, created_at, expires_at, "
-            "permissions) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-            token_id,
+        return await put_token(
+            tx,
             name,
-            hashed(secret),
-            role,
-            organisation,
-            registry,
-            sorted(programs) if programs is not None else None,
-            tx.now,
-            expires_at,
-            sorted(set(permissions)),
+            Role(role),
+            organisation=organisation,
+            registry=registry,
+            programs=programs,
+            expires_at=expires_at,
+            permissions=permissions,
         )
-        detail: dict[str, Any] = {"principal": name, "role": role, "registry": registry}
-        if permissions:
-            detail["permissions"] = sorted(set(permissions))
-        await tx.audit("token.added", token_id, detail)
-    return NewToken(token_id, secret, name, Role(role))
+
+
+async def put_token(
+    tx: Tx,
+    name: str,
+    role: Role,
+    *,
+    organisation: str,
+    registry: str | None,
+    programs: Collection[str] | None,
+    expires_at: datetime | None,
+    permissions: Collection[str] = (),
+    seat: str | None = None,
+    label: str = "",
+) -> NewToken:
+    """A token of somebody known, checked already. `seat`: made from it by its person, and over with it."""
+    made = NewToken(new_id(), "tn_" + secrets.token_urlsafe(32), name, role)
+    await tx.con.execute(
+        "insert into api_token (id, principal, secret_sha256, role, organisation, registry, programs, created_at, expires_at, "
+        "permissions, seat, label) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        made.id,
+        name,
+        hashed(made.token),
+        str(role),
+        organisation,
+        registry,
+        sorted(programs) if programs is not None else None,
+        tx.now,
+        expires_at,
+        sorted(set(permissions)),
+        seat,
+        label,
+    )
+    detail: dict[str, Any] = {"principal": name, "role": str(role), "registry": registry}
+    if permissions:
+        detail["permissions"] = sorted(set(permissions))
+    if seat is not None:
+        detail["seat"] = seat
+    await tx.audit("token.added", made.id, detail)
+    return made
 
 
 def hashed(secret: str) -> bytes:

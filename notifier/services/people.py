@@ -27,6 +27,12 @@ class Reach:
     programs: frozenset[str] | None = None
     permissions: frozenset[str] = frozenset()
 
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "Reach":
+        """Of a row of `seat` or `api_token`."""
+        programs = frozenset(row["programs"]) if row["programs"] is not None else None
+        return cls(Role(row["role"]), row["organisation"], row["registry"], programs, frozenset(row["permissions"]))
+
 
 @dataclass(frozen=True, slots=True)
 class Seat:
@@ -47,9 +53,7 @@ class Seat:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Seat":
-        programs = frozenset(row["programs"]) if row["programs"] is not None else None
-        reach = Reach(Role(row["role"]), row["organisation"], row["registry"], programs, frozenset(row["permissions"]))
-        return cls(str(row["id"]), row["principal"], reach, row["given_by"], row["given_at"])
+        return cls(str(row["id"]), row["principal"], Reach.of(row), row["given_by"], row["given_at"])
 
 
 @dataclass(frozen=True, slots=True)

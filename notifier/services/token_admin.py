@@ -60,13 +60,11 @@ async def tokens(ctx: Context, who: Principal, *, ended: bool = False, cursor: s
 
 
 def _row(row: Mapping[str, Any]) -> TokenRow:
-    programs = frozenset(row["programs"]) if row["programs"] is not None else None
-    reach = Reach(Role(row["role"]), row["organisation"], row["registry"], programs, frozenset(row["permissions"]))
     return TokenRow(
         str(row["id"]),
         row["principal"],
         row["kind"],
-        reach,
+        Reach.of(row),
         row["created_at"],
         row["expires_at"],
         row["last_used_at"],

@@ -1,17 +1,17 @@
 """Tokens that people make for their own programs: never with more reach than the seat that they are made from, always
 with an end, and over when that seat is."""
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from notifier.errors import Conflict, Invalid, NotFound
-from notifier.services.access import Role, hashed
+from notifier.services import access
+from notifier.services.access import Role
 from notifier.services.context import Context
 from notifier.services.sign_in import Visitor
 from notifier.store.database import storable
-from notifier.store.ids import as_uuid, new_id
+from notifier.store.ids import as_uuid
 
 SPANS = (7, 30, 90, 365)  # days that a token may live
 MOST = 20
@@ -58,7 +58,6 @@ async def make(
         if foreign:
             raise Invalid(f"programs: {foreign[0]!r} is none of yours")
         reach = frozenset(programs)
-    secret, token_id = "tn_" + secrets.token_urlsafe(32), new_id()
     async with ctx.db.transaction(who.id, via) as tx:
         await tx.con.execute("select from principal where id = $1 for no key update", who.id)  # one after the other
         live = await tx.con.fetchval(
@@ -69,24 +68,18 @@ async def make(
         )
         if live >= MOST:
             raise Conflict(f"you have {MOST} tokens already; revoke one that is not used", code="too_many_tokens")
-        await tx.con.execute(
-            "insert into api_token (id, principal, secret_sha256, role, organisation, registry, programs, created_at, "
-            "expires_at, seat, label) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-            token_id,
+        made = await access.put_token(
+            tx,
             who.id,
-            hashed(secret),
-            str(who.role),
-            who.organisation,
-            who.registry,
-            sorted(reach) if reach is not None else None,
-            tx.now,
-            tx.now + timedelta(days=days),
-            visitor.seat.id,
-            label,
+            who.role,
+            organisation=who.organisation,
+            registry=who.registry,
+            programs=reach,
+            expires_at=tx.now + timedelta(days=days),
+            seat=visitor.seat.id,
+            label=label,
         )
-        detail = {"principal": who.id, "role": str(who.role), "registry": who.registry, "seat": visitor.seat.id}
-        await tx.audit("token.added", token_id, detail)
-    return secret
+    return made.token
 
 
 async def own(ctx: Context, visitor: Visitor) -> list[Token]:
