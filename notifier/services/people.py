@@ -89,16 +89,27 @@ async def give(ctx: Context, who: Principal, name: str, reach: Reach, *, via: st
     if name.casefold() == who.id.casefold():
         raise Forbidden("somebody else gives you a seat", code="own_seat")
     _check(reach)
-    if unknown := sorted((reach.programs or frozenset()) - ctx.catalog.programs.keys()):
-        raise Invalid(f"no program {unknown[0]!r}; there are {', '.join(sorted(ctx.catalog.programs))}")
-    known = await ctx.db.fetchrow("select organisation from principal where id = $1", name)
-    if known is not None and who.organisation and known["organisation"] != who.organisation:
-        raise Invalid("somebody of another organisation has this name; take the full name, or an address")
-    if known is None:
+    known = await within_reach(ctx, who, name, reach)
+    if not known:
         await access.add_person(ctx.db, name, organisation=reach.organisation, by=who.id)
     async with ctx.db.transaction(who.id, via) as tx:
         await _give(tx, name, reach)
         return None if await _can_sign_in(tx, name) else await _invite(tx, name)
+
+
+async def within_reach(ctx: Context, who: Principal, name: str, reach: Reach) -> bool:
+    """Whether the name is known already. Raises Invalid for a reach beyond the admin's own, for what is not configured,
+    and for a name that somebody of another organisation has."""
+    if unknown := sorted((reach.programs or frozenset()) - ctx.catalog.programs.keys()):
+        raise Invalid(f"no program {unknown[0]!r}; there are {', '.join(sorted(ctx.catalog.programs))}")
+    if who.programs is not None and (reach.programs is None or not reach.programs <= who.programs):
+        raise Invalid(f"name programs of your own: {', '.join(sorted(who.programs))}")
+    if reach.registry is not None and reach.registry not in ctx.catalog.registries:
+        raise Invalid(f"no recipient {reach.registry!r} in the configuration")
+    known = await ctx.db.fetchrow("select organisation from principal where id = $1", name)
+    if known is not None and who.organisation and known["organisation"] != who.organisation:
+        raise Invalid("somebody of another organisation has this name; take the full name, or an address")
+    return known is not None
 
 
 async def end_seat(ctx: Context, who: Principal, seat_id: str, *, via: str = "page") -> None:

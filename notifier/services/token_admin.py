@@ -1,6 +1,6 @@
 """API tokens and sessions as an admin cares for them: what there is, a new token, and the end of either."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from notifier.errors import Conflict, Forbidden, Invalid, NotFound
 from notifier.services import access
 from notifier.services.access import NewToken, Principal, Role
 from notifier.services.context import Context
-from notifier.services.people import Reach
+from notifier.services.people import Reach, within_reach
 from notifier.store.ids import as_uuid
 
 LONGEST_DAYS = 730
@@ -87,12 +87,7 @@ async def make(
         raise Forbidden("another admin makes your tokens, or you make them with the command line", code="own_seat")
     if not 1 <= days <= LONGEST_DAYS:
         raise Invalid(f"a token lasts 1 to {LONGEST_DAYS} days")
-    _check_programs(ctx, who, reach.programs)
-    if reach.registry is not None and reach.registry not in ctx.catalog.registries:
-        raise Invalid(f"no recipient {reach.registry!r} in the configuration")
-    known = await ctx.db.fetchrow("select organisation from principal where id = $1", name)
-    if known is not None and who.organisation and known["organisation"] != who.organisation:
-        raise Invalid("somebody of another organisation has this name; take the full name, or an address")
+    await within_reach(ctx, who, name, reach)
     return await access.add_token(
         ctx.db,
         name,
@@ -106,13 +101,6 @@ async def make(
         permissions=reach.permissions,
         via=via,
     )
-
-
-def _check_programs(ctx: Context, who: Principal, programs: Collection[str] | None) -> None:
-    if unknown := sorted(set(programs or ()) - ctx.catalog.programs.keys()):
-        raise Invalid(f"no program {unknown[0]!r}; there are {', '.join(sorted(ctx.catalog.programs))}")
-    if who.programs is not None and (programs is None or not set(programs) <= who.programs):
-        raise Invalid(f"name programs of your own: {', '.join(sorted(who.programs))}")
 
 
 async def revoke(ctx: Context, who: Principal, token_id: str, *, via: str = "page") -> None:

@@ -330,3 +330,13 @@ async def test_everything_in_the_navigation_is_there(stage: Stage, role: Role) -
         assert shown.status == 200, (link, shown.words)
         assert f'href="{link.path}" aria-current="page"' in shown.text
     await reader.close()
+
+
+async def test_a_seat_reaches_no_further_than_the_admin_who_gives_it(stage: Stage) -> None:
+    bound = Principal("Bo Bound", "person", Role.ADMIN, programs=frozenset({"opioids"}))
+    for programs in (None, frozenset({"piracy"}), frozenset({"opioids", "piracy"})):
+        with pytest.raises(Invalid, match="programs of your own"):
+            await people.give(stage.ctx, bound, "Wanda Wider", Reach(Role.REVIEWER, programs=programs))
+    with pytest.raises(Invalid, match="no recipient"):
+        await people.give(stage.ctx, ADA, "Wanda Wider", Reach(Role.REGISTRY, registry="nobody-has-it"))
+    assert await people.give(stage.ctx, bound, "Wanda Wider", Reach(Role.REVIEWER, programs=frozenset({"opioids"})))
