@@ -6,6 +6,7 @@ import pytest
 
 from notifier.domain.evidence import parse_evidence
 from notifier.errors import Conflict, Forbidden
+from notifier.sandbox.world import Act
 from notifier.services import holds, reading, review
 from notifier.services.reading import CaseFilter
 from tests.services.stages import MAIL, RITA, ROLF, TIM, Stage, row
@@ -109,3 +110,14 @@ async def test_a_challenge_of_a_closed_case_that_nobody_answers_lifts_it(stage: 
     assert (await stage.notice(case_id))["purpose"] == "restore"
     await stage.pass_time(days=3)
     assert (await stage.case(case_id))["undo"] == "verified"
+
+
+async def test_a_hold_that_ended_asks_nobody_for_evidence(stage: Stage) -> None:
+    case_id = await held(stage)
+    await stage.pass_time(days=20, hours=1)
+    assert await stage.task_kinds() == ["hold_review"]
+    stage.r.sandbox.world.do(Act.RESTORE, MAIL, await stage.r.clock.now(), "registry")
+    await stage.pass_time(days=2)
+    case = await stage.case(case_id)
+    assert (case["review_by"], case["reopened_count"]) == (None, 1)
+    assert "hold_review" not in await stage.task_kinds()
