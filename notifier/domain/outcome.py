@@ -173,6 +173,8 @@ def judge(
             continue
         waits = None
         agrees = run is not None and run.reading.agreement == reading.agreement
+        if run is not None and agrees and run.reading.inconsistent and look.registration.answer == "inconclusive":
+            reading = run.reading  # RDAP is silent now, which takes nothing back of what it said
         run = _Run(reading, run.since if run is not None and agrees else look.at, look.at)
         standing = _settle(run, standing, verify_gap=verify_gap, deadline=deadline) or standing
 

@@ -205,6 +205,11 @@ TABLE: dict[Measure, list[Row]] = {
             "contradicted claimed_not_done none !claim_contradicted !inconsistent",
         ),
         cell(
+            "hold in RDAP, delegated, and RDAP silent at the deadline",
+            [*twice(rdap(*GUARDED_HOLD), UP), *late(RDAP_MUTE, UP)],
+            "contradicted claimed_not_done none !claim_contradicted !inconsistent",
+        ),
+        cell(
             "held and kept in the zone",
             late(rdap("clientHold", "serverManualInzone"), UP),
             "contradicted claimed_not_done none !claim_contradicted !contradictory_statuses !inconsistent",
