@@ -7,7 +7,7 @@ a period's acts over the same period's notices is no rate (domain.md 4.4).
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-VERSION = "1"
+VERSION = "2"
 HOP_DAYS = 30
 FEW = 10  # a share or median of fewer is flagged: the interval says little more than that
 

@@ -190,22 +190,32 @@ def _claim_cell(claim: ClaimSeen) -> str:
 
 def cohort(units: Sequence[History], as_of: datetime) -> CohortFigures:
     """Every figure of these units, as of an instant at or after all that is known of them."""
-    cells = cohort_cells(units)
-    counts = {cell: len(counted) for cell, counted in cells.items()}
-    of_share = {key: counts[of_cell(key)] for key in SHARES}
+    counts = {cell: len(counted) for cell, counted in cohort_cells(units).items()}
+    cases = sum(len(unit.case_ids) for unit in units)
+    return cohort_of(len(units), cases, counts, {key: durations(units, key, as_of) for key in TIMES})
+
+
+def cohort_of(
+    units: int, cases: int, counts: Mapping[str, int], lengths: Mapping[str, Iterable[Duration]]
+) -> CohortFigures:
+    """Every figure, from the counts by `cohort_cells` and the durations of each time."""
+
+    def count(cell: str) -> int:
+        return counts.get(cell, 0)
+
     return CohortFigures(
-        units=len(units),
-        cases=sum(len(unit.case_ids) for unit in units),
+        units=units,
+        cases=cases,
         funnel={
-            stage: share_of(counts[f"funnel/{stage}"], counts[f"funnel/{d.of or stage}"]) for stage, d in STAGES.items()
+            stage: share_of(count(f"funnel/{stage}"), count(f"funnel/{d.of or stage}")) for stage, d in STAGES.items()
         },
-        shares={key: share_of(counts[f"share/{key}"], of_share[key]) for key in SHARES},
-        outcomes=[_outcome_count(c, n, len(units)) for c, n in sorted(counts.items()) if c.startswith("outcome/")],
+        shares={key: share_of(count(f"share/{key}"), count(of_cell(key))) for key in SHARES},
+        outcomes=[_outcome_count(c, n, units) for c, n in sorted(counts.items()) if c.startswith("outcome/")],
         claims=[_claim_count(c, n) for c, n in sorted(counts.items()) if c.startswith("claim/")],
         parties=[
             _party(party, counts) for party in sorted({c.split("/")[1] for c in counts if c.startswith("party/")})
         ],
-        times={key: time_to(units, key, as_of) for key in TIMES},
+        times={key: _time_to(key, lengths.get(key, ())) for key in TIMES},
         work={c.removeprefix("work/"): n for c, n in sorted(counts.items()) if c.startswith("work/")},
     )
 
@@ -231,7 +241,11 @@ def _claim_count(cell: str, n: int) -> ClaimCount:
 
 
 def time_to(units: Iterable[History], key: str, as_of: datetime) -> TimeTo:
-    curve = kaplan_meier(durations(units, key, as_of))
+    return _time_to(key, durations(units, key, as_of))
+
+
+def _time_to(key: str, lengths: Iterable[Duration]) -> TimeTo:
+    curve = kaplan_meier(lengths)
     return TimeTo(key, curve, curve.events < FEW)
 
 
@@ -248,22 +262,35 @@ _WATCHED = frozenset({"relapse", "hop"})  # as long as somebody looks
 
 
 def durations(units: Iterable[History], key: str, as_of: datetime) -> list[Duration]:
-    """Seconds from the beginning of `key` to its end.
-
-    What has not happened lasts until now; what we stopped asking for or looking at, until then. A decline stops
-    nothing: who declined has not acted, however long ago that is.
-    """
+    """Seconds from the beginning of `key` to its end; what still runs lasts until now."""
     found = []
     for unit in units:
-        begun, done = _bounds(unit, key)
-        if begun is None:
-            continue
-        until = done
-        if until is None:
-            over = unit.state in _STOPPED or (key in _WATCHED and unit.ended is not None)
-            until = unit.ended if over and unit.ended is not None else as_of
-        found.append(Duration(max(0.0, (until - begun).total_seconds()), done is not None))
+        if (lasted := span(unit, key)) is not None:
+            until = lasted.until or as_of
+            found.append(Duration(max(0.0, (until - lasted.begun).total_seconds()), lasted.happened))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Lasted:
+    """A time of a unit: from `begun` until it `happened`, or until we stopped waiting; `until` None: it still runs."""
+
+    begun: datetime
+    until: datetime | None
+    happened: bool
+
+
+def span(unit: History, key: str) -> Lasted | None:
+    """The time `key` of a unit; None where it has not begun.
+
+    What we stopped asking for or looking at lasts until then. A decline stops nothing: who declined has not acted,
+    however long ago that is.
+    """
+    begun, done = _bounds(unit, key)
+    if begun is None:
+        return None
+    over = unit.state in _STOPPED or (key in _WATCHED and unit.ended is not None)
+    return Lasted(begun, done or (unit.ended if over else None), done is not None)
 
 
 def _bounds(unit: History, key: str) -> tuple[datetime | None, datetime | None]:
@@ -273,12 +300,17 @@ def _bounds(unit: History, key: str) -> tuple[datetime | None, datetime | None]:
 
 def compared(slices: Sequence[Sequence[History]], as_of: datetime) -> Mapping[str, LogRank]:
     """For each time, whether slices differ more than chance makes them."""
-    return {key: log_rank([durations(units, key, as_of) for units in slices]) for key in TIMES}
+    return compared_by([{key: durations(units, key, as_of) for key in TIMES} for units in slices])
+
+
+def compared_by(slices: Sequence[Mapping[str, Sequence[Duration]]]) -> Mapping[str, LogRank]:
+    """The same, from each slice's durations by time."""
+    return {key: log_rank([lengths.get(key, ()) for lengths in slices]) for key in TIMES}
 
 
 # --- a period -------------------------------------------------------------------------------------------------------
 
-_ACTS = {"sent_in": "sent", "claimed_in": "claimed", "verified_in": "verified", "relapsed_in": "relapsed"}
+ACTS = {"sent_in": "sent", "claimed_in": "claimed", "verified_in": "verified", "relapsed_in": "relapsed"}
 
 
 def period_cells(cases: Iterable[History], start: datetime, end: datetime) -> dict[str, list[History]]:
@@ -286,13 +318,13 @@ def period_cells(cases: Iterable[History], start: datetime, end: datetime) -> di
     found: dict[str, list[History]] = {
         f"flow/{key}": [] for key in ("opened_before", "opened_in", "closed_in", "open_at_end")
     }
-    found |= {f"act/{key}": [] for key in _ACTS}
+    found |= {f"act/{key}": [] for key in ACTS}
     for case in cases:
         for spell in case.spells:
             one = flow([spell], start, end)
             for key in ("opened_before", "opened_in", "closed_in", "open_at_end"):
                 found[f"flow/{key}"] += [case] * getattr(one, key)
-        for key, name in _ACTS.items():
+        for key, name in ACTS.items():
             at: datetime | None = getattr(case, name)
             if at is not None and start <= at < end:
                 found[f"act/{key}"].append(case)
@@ -301,10 +333,14 @@ def period_cells(cases: Iterable[History], start: datetime, end: datetime) -> di
 
 def period(cases: Sequence[History], start: datetime, end: datetime) -> PeriodFigures:
     """The flow of these cases through a period. It balances, or nothing is said."""
-    counts = {cell: len(counted) for cell, counted in period_cells(cases, start, end).items()}
+    return period_of(start, end, {cell: len(counted) for cell, counted in period_cells(cases, start, end).items()})
+
+
+def period_of(start: datetime, end: datetime, counts: Mapping[str, int]) -> PeriodFigures:
+    """The figures of a period from the counts by `period_cells`. Raises ValueError when they do not balance."""
     return PeriodFigures(
         start,
         end,
-        Flow(*(counts[f"flow/{key}"] for key in ("opened_before", "opened_in", "closed_in", "open_at_end"))),
-        {key: counts[f"act/{key}"] for key in _ACTS},
+        Flow(*(counts.get(f"flow/{key}", 0) for key in ("opened_before", "opened_in", "closed_in", "open_at_end"))),
+        {key: counts.get(f"act/{key}", 0) for key in ACTS},
     )

@@ -1,7 +1,8 @@
 """What statistics see of a case: its changes folded into times that never run backwards, and cases into units.
 
-A unit is one domain name in one registration (domain-epoch), within one program. A name that is reported again in the
-same registration is the same unit, and counts once; a case that was merged into another is that other's.
+A unit is one domain name in one registration (domain-epoch), within one program and under one registry. A name that is
+reported again in the same registration is the same unit, and counts once; a case that was merged into another is that
+other's.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -225,9 +226,9 @@ def _earliest(times: dict[str, datetime], name: str, at: datetime) -> None:
 
 def units(histories: Iterable[History]) -> list[History]:
     """Domain-epochs, by the time at which the first case of each was opened. What was merged is left out."""
-    found: dict[tuple[str, str], list[list[History]]] = {}
+    found: dict[tuple[str, str | None, str], list[list[History]]] = {}
     for history in sorted((h for h in histories if not h.merged), key=lambda h: (h.opened, h.case_ids)):
-        runs = found.setdefault((history.program, history.target), [])
+        runs = found.setdefault((history.program, history.registry, history.target), [])
         if runs and not _another_registration(runs[-1], history):
             runs[-1].append(history)
         else:

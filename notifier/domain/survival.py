@@ -8,8 +8,9 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 from math import erfc, exp, gamma, log, sqrt
+from operator import mul
 from statistics import NormalDist
 
 CONFIDENCE = 0.95
@@ -18,10 +19,11 @@ _EPS = 1e-12  # a product that is 0.5 by arithmetic may differ from it in the la
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """One subject: `happened` after `length`, or known to last at least that long."""
+    """`n` subjects: each `happened` after `length`, or is known to last at least that long."""
 
     length: float
     happened: bool
+    n: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +89,21 @@ def kaplan_meier(durations: Iterable[Duration], confidence: float = CONFIDENCE) 
     if found and found[0].length < 0:
         raise ValueError(f"a duration of {found[0].length} ends before it begins")
     z = NormalDist().inv_cdf((1 + confidence) / 2)
-    lasting, greenwood, at_risk = 1.0, 0.0, len(found)
+    n = sum(duration.n for duration in found)
+    lasting, greenwood, at_risk = 1.0, 0.0, n
     points: list[Point] = []
     for time, group in groupby(found, key=lambda duration: duration.length):
         here = list(group)
-        events = sum(duration.happened for duration in here)
+        events, leaving = (sum(d.n for d in here if d.happened), sum(d.n for d in here))
         if events == at_risk:
             lasting = 0.0
         elif events:
             lasting *= 1 - events / at_risk
             greenwood += events / (at_risk * (at_risk - events))
-        points.append(Point(time, at_risk, events, len(here) - events, lasting, *_band(lasting, greenwood, z)))
-        at_risk -= len(here)
-    happened = sum(duration.happened for duration in found)
-    return Curve(len(found), happened, len(found) - happened, tuple(points), _median(points))
+        points.append(Point(time, at_risk, events, leaving - events, lasting, *_band(lasting, greenwood, z)))
+        at_risk -= leaving
+    happened = sum(duration.n for duration in found if duration.happened)
+    return Curve(n, happened, n - happened, tuple(points), _median(points))
 
 
 def _band(lasting: float, greenwood: float, z: float) -> tuple[float | None, float | None]:
@@ -130,21 +133,21 @@ def log_rank(groups: Sequence[Sequence[Duration]]) -> LogRank:
     Groups that were never at risk when something happened say nothing and take no degree of freedom.
     """
     times = sorted({duration.length for group in groups for duration in group if duration.happened})
+    lasting = [_Lasting.of(group) for group in groups]
+    happened = [_happened(group) for group in groups]
     excess = [0.0] * len(groups)
-    covariance = [[0.0] * len(groups) for _ in groups]
-    lengths = [sorted(duration.length for duration in group) for group in groups]
-    happened = [Counter(duration.length for duration in group if duration.happened) for group in groups]
+    # At each time: what share of those at risk each group is, and the variance that a random draw of the events has.
+    shares: list[list[float]] = [[] for _ in groups]
+    scales: list[float] = []
     for time in times:
-        risk = [len(group) - bisect_left(group, time) for group in lengths]
+        risk = [group.until(time) for group in lasting]
         events = [group[time] for group in happened]
         n, d = sum(risk), sum(events)
         for i, at_risk in enumerate(risk):
             excess[i] += events[i] - d * at_risk / n
-            if n == 1:
-                continue
-            scale = d * (n - d) / (n - 1)
-            for j, other in enumerate(risk):
-                covariance[i][j] += scale * (at_risk / n) * ((i == j) - other / n)
+            shares[i].append(at_risk / n)
+        scales.append(d * (n - d) / (n - 1) if n > 1 else 0.0)
+    covariance = _covariance(shares, scales)
     told = [i for i in range(len(groups)) if covariance[i][i] > _EPS]
     if len(told) < 2:
         return LogRank(0.0, 0, None)
@@ -154,6 +157,42 @@ def log_rank(groups: Sequence[Sequence[Duration]]) -> LogRank:
         return LogRank(0.0, 0, None)
     chi2 = max(0.0, sum(excess[i] * x for i, x in zip(kept, solved, strict=True)))
     return LogRank(chi2, len(kept), chi2_tail(chi2, len(kept)))
+
+
+def _covariance(shares: Sequence[Sequence[float]], scales: Sequence[float]) -> list[list[float]]:
+    """Of the groups' events, over all times. In sums over whole rows, since many groups have many pairs."""
+    found = [[0.0] * len(shares) for _ in shares]
+    for i, own in enumerate(shares):
+        scaled = list(map(mul, scales, own))
+        for j in range(i + 1):
+            found[i][j] = found[j][i] = -sum(map(mul, scaled, shares[j]))
+        found[i][i] += sum(scaled)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Lasting:
+    """Lengths in order, and how many subjects last at least as long as each."""
+
+    lengths: Sequence[float]
+    subjects: Sequence[int]
+
+    @classmethod
+    def of(cls, group: Sequence[Duration]) -> "_Lasting":
+        found = sorted(group, key=lambda duration: duration.length)
+        left = accumulate((duration.n for duration in reversed(found)), initial=0)
+        return cls([duration.length for duration in found], list(left)[::-1])
+
+    def until(self, time: float) -> int:
+        return self.subjects[bisect_left(self.lengths, time)]
+
+
+def _happened(group: Sequence[Duration]) -> Counter[float]:
+    found: Counter[float] = Counter()
+    for duration in group:
+        if duration.happened:
+            found[duration.length] += duration.n
+    return found
 
 
 def chi2_tail(x: float, df: int) -> float:

@@ -22,6 +22,7 @@ from notifier.services.access import Principal
 from notifier.services.context import Context
 from notifier.services.paging import MAX_PAGE
 from notifier.store import transitions
+from notifier.store.database import Connection
 
 Basis = Literal["cohort", "period"]
 By = Literal["month", "registry", "program", "outcome", "actor"]
@@ -33,8 +34,8 @@ _RULES = "rules of "  # of a program, in the first rows of a CSV file
 _MONTHS = 600
 
 WHOLE = "all"  # the slice of everything
-_COMPARED = ("month", "registry", "program")  # what is known at the end cannot explain how long it took
-_UNITS = {"cohort": "domain-epoch", "period": "case"}
+COMPARED = ("month", "registry", "program")  # what is known at the end cannot explain how long it took
+UNITS = {"cohort": "domain-epoch", "period": "case"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,9 @@ class Statistics:
     """The answer, with what it takes to get it again.
 
     `query` has every default filled in. `cases` and `case_list`: how many cases stand behind it, and the SHA-256 of
-    their sorted ids, one a line. `programs`: the digest of each program's rules now. `reports`: that came in about these
-    cases so far, where they were asked for; no figure rests on them, and they are not of `as_of`.
+    their sorted ids, one a line; None for figures that were added up beforehand. `programs`: the digest of each program's
+    rules now. `reports`: that came in about these cases so far, where they were asked for; no figure rests on them, and
+    they are not of `as_of`.
     """
 
     query: Query
@@ -80,7 +82,7 @@ class Statistics:
     slices: Sequence[Slice]
     comparisons: Mapping[str, LogRank]
     cases: int
-    case_list: str
+    case_list: str | None
     programs: Mapping[str, str]
     reports: int | None = None
 
@@ -270,16 +272,25 @@ class _Read:
     changes: Mapping[str, Sequence[Change]]
 
 
-async def _read(ctx: Context, who: Principal, query: Query) -> _Read:
-    now = await ctx.db.clock.now()
+async def asked_about(ctx: Context, con: Connection, who: Principal, query: Query, now: datetime) -> Mapping[str, bool]:
+    """The programs that a question is about, each with whether domain names are shown.
+
+    Raises NotFound for a program outside the reader's reach, Invalid for a time that ends before it begins.
+    """
     if query.start is not None and query.end is not None and query.end < query.start:
         raise Invalid("to: lies before from")
+    names = await grants.programs_seen(ctx, con, who, now)
+    if query.program is None:
+        return names
+    if query.program not in names:
+        raise NotFound(f"no program {query.program!r}", code="unknown_program")
+    return {query.program: names[query.program]}
+
+
+async def _read(ctx: Context, who: Principal, query: Query) -> _Read:
+    now = await ctx.db.clock.now()
     async with ctx.db.pool.acquire() as con:
-        names = await grants.programs_seen(ctx, con, who, now)
-        if query.program is not None:
-            if query.program not in names:
-                raise NotFound(f"no program {query.program!r}", code="unknown_program")
-            names = {query.program: names[query.program]}
+        names = await asked_about(ctx, con, who, query, now)
         newest = await transitions.newest_instant(con, now)
         as_of = query.as_of or newest
         if as_of > newest:
@@ -355,7 +366,7 @@ def _parts(read: _Read, found: Sequence[History]) -> dict[str, Sequence[History]
     return dict(sorted(parts.items()))
 
 
-def _months(start: datetime, end: datetime) -> Iterator[tuple[str, datetime, datetime]]:
+def months(start: datetime, end: datetime) -> Iterator[tuple[str, datetime, datetime]]:
     """The calendar months (UTC) of a period, the first and last of them cut where it begins and ends.
 
     Raises Invalid for more of them than anybody reads.
@@ -373,7 +384,7 @@ def _periods(read: _Read, found: Sequence[History]) -> list[tuple[str, Sequence[
     """Key, cases and bounds of each slice of a period; a month holds every case, and each its own time."""
     start, end = _window(read, found)
     if read.query.by == "month":
-        return [(key, found, since, until) for key, since, until in _months(start, end)]
+        return [(key, found, since, until) for key, since, until in months(start, end)]
     return [(key, part, start, end) for key, part in _parts(read, found).items()]
 
 
@@ -389,14 +400,14 @@ def _computed(ctx: Context, read: _Read) -> Statistics:
         parts = _parts(read, found)
         whole = Slice(WHOLE, figures.cohort(found, read.as_of), None)
         slices = [Slice(key, figures.cohort(part, read.as_of), None) for key, part in parts.items()]
-        if query.by in _COMPARED and len(parts) > 1:
+        if query.by in COMPARED and len(parts) > 1:
             comparisons = dict(figures.compared(list(parts.values()), read.as_of))
     ids = sorted(case_id for history in found for case_id in history.case_ids)
     return Statistics(
         query=query,
         as_of=read.as_of,
         simulated=ctx.settings.simulated,
-        unit=_UNITS[query.basis],
+        unit=UNITS[query.basis],
         definitions=VERSION,
         whole=whole,
         slices=slices,

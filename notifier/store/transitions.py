@@ -60,11 +60,11 @@ async def changes(
     rows = await con.fetch(_READ, as_of, list(programs), registry)
     found: dict[str, list[Change]] = {}
     for row in rows:
-        found.setdefault(str(row["case_id"]), []).append(_change(row))
+        found.setdefault(str(row["case_id"]), []).append(change(row))
     return found
 
 
-def _change(row: asyncpg.Record) -> Change:
+def change(row: asyncpg.Record) -> Change:
     return Change(
         case_id=str(row["case_id"]),
         tag=row["tag"],

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from notifier.services import grants, statistics
+from notifier.services import current, grants, statistics
 from notifier.services.access import COUNTED, Principal, Role
 from notifier.services.context import Context
 from notifier.services.statistics import Query
@@ -18,7 +18,8 @@ async def get_statistics(ctx: Context, who: Principal, query: StatisticsQuery) -
 
     What each figure means is told in docs/measures.md.
     """
-    return Reply(200, StatisticsOut.shown(await statistics.statistics(ctx, who, _query(query)), query.curves))
+    ask = current.figures_of_now if query.quick else statistics.statistics
+    return Reply(200, StatisticsOut.shown(await ask(ctx, who, _query(query)), query.curves))
 
 
 async def get_statistics_cases(ctx: Context, who: Principal, query: CountedQuery) -> Reply:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from notifier.domain.definitions import COUNTS, PARTS, SHARES, STAGES, TIMES
 from notifier.domain.figures import PARTY_STEPS, of_cell
 from notifier.errors import Forbidden, Invalid, Mendable, NotFound
-from notifier.services import accuracy, appeal_figures, parquet, statistics
+from notifier.services import accuracy, appeal_figures, current, parquet, statistics
 from notifier.services.access import COUNTED
 from notifier.services.accuracy import Ledger
 from notifier.services.statistics import BASES, BYS, Query, Statistics
@@ -41,9 +41,7 @@ async def show(visit: Visit) -> web.StreamResponse:
     }
     try:
         query = _query(asked)
-        found = await statistics.statistics(
-            visit.ctx, visit.who, query, reports=query.as_of is None and query.basis == "cohort"
-        )
+        found = await current.figures_of_now(visit.ctx, visit.who, query)
     except Mendable as error:
         return await visit.page("figures", error.http_status, fault=error.detail, found=None, **shown)
     pinned = _pinned(asked, found.as_of)

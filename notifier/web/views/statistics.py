@@ -238,7 +238,9 @@ class StatisticsOut(View):
     slices: list[SliceOut]
     comparisons: dict[str, LogRankOut] = Field(description="By time: the log-rank test between the slices.")
     cases: int = Field(description="Cases that the answer rests on.")
-    case_list_sha256: str = Field(description="SHA-256, hex, of their sorted ids, one a line.")
+    case_list_sha256: str | None = Field(
+        description="SHA-256, hex, of their sorted ids, one a line; null for a quick answer."
+    )
     programs: dict[str, str] = Field(description="Digest of each program's rules now.")
 
     @classmethod

@@ -1,0 +1,184 @@
+"""What a name adds to the figures of now, so that they need no histories: counts, and how long things took.
+
+Lengths are kept in bins, each with how many are in it and how much they are above its edge. A bin stands at the mean of
+what is in it: one alone is exact, and many are within a sixteenth. What still runs is kept by the day it began.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+from notifier.domain import figures
+from notifier.domain.definitions import TIMES
+from notifier.domain.figures import ACTS, CohortFigures, PeriodFigures
+from notifier.domain.history import History, units
+from notifier.domain.survival import Duration
+
+UNITS, CASES, REPORTS = "units", "cases", "reports"  # of a cohort
+FIRST_OPENED, OPENED, CLOSED = "flow/first_opened", "flow/opened", "flow/closed"  # by when it happened
+
+_MICRO = timedelta(microseconds=1)
+_SECOND = 1_000_000
+_EXACT, _STEPS = 32, 16  # seconds up to 32 have a bin each, longer ones sixteen to an octave
+
+
+class Group(NamedTuple):
+    """Whom a number is of. `registry`: empty for none. `month`: its first day, of a cohort or of when it happened.
+
+    `outcome` and `actor`: what became of it, or both empty, whatever became of it.
+    """
+
+    program: str
+    registry: str
+    month: date
+    outcome: str
+    actor: str
+
+
+class Length(NamedTuple):
+    """Of a time: `bin` of its seconds, and whether it happened then."""
+
+    group: Group
+    key: str
+    happened: bool
+    bin: int
+
+
+class Running(NamedTuple):
+    """Of a time that still runs: the day (UTC) on which it began."""
+
+    group: Group
+    key: str
+    day: date
+
+
+@dataclass(slots=True)
+class Some:
+    """How many, and the microseconds by which they are together above the edge of their bin, or the start of their day."""
+
+    n: int = 0
+    micros: int = 0
+
+    def add(self, n: int, micros: int) -> None:
+        self.n += n
+        self.micros += micros
+
+
+@dataclass(slots=True)
+class Added:
+    """Numbers to be added; negative ones take away."""
+
+    counts: Counter[tuple[Group, str]] = field(default_factory=Counter)
+    lengths: dict[Length, Some] = field(default_factory=dict)
+    running: dict[Running, Some] = field(default_factory=dict)
+
+    def add(self, histories: Sequence[History], reports: Mapping[str, int], sign: int = 1) -> None:
+        """Every case of a name, as far as they are known; `reports`: by case, how many came in about it."""
+        for unit in units(histories):
+            self._cohort(unit, reports, sign)
+        for history in histories:
+            self._period(history, sign)
+
+    def _cohort(self, unit: History, reports: Mapping[str, int], sign: int) -> None:
+        cells = {
+            cell: sign * len(counted)
+            for cell, counted in figures.cohort_cells([unit]).items()
+            if counted and not cell.startswith("time/")
+        }
+        cells |= {UNITS: sign, CASES: sign * len(unit.case_ids)}
+        if told := sum(reports.get(case_id, 0) for case_id in unit.case_ids):
+            cells[REPORTS] = sign * told
+        times = [(key, lasted) for key in TIMES if (lasted := figures.span(unit, key)) is not None]
+        ended = [(key, one.happened, *_in_bin(one.begun, one.until)) for key, one in times if one.until is not None]
+        running = [(key, *_in_day(one.begun)) for key, one in times if one.until is None]
+        for group in _groups(unit, unit.opened):
+            for cell, n in cells.items():
+                self.counts[group, cell] += n
+            for key, happened, of, micros in ended:
+                self.lengths.setdefault(Length(group, key, happened, of), Some()).add(sign, sign * micros)
+            for key, day, micros in running:
+                self.running.setdefault(Running(group, key, day), Some()).add(sign, sign * micros)
+
+    def _period(self, history: History, sign: int) -> None:
+        self._happened(history, FIRST_OPENED, history.opened, sign)
+        for spell in history.spells:
+            self._happened(history, OPENED, spell.opened, sign)
+            self._happened(history, CLOSED, spell.closed, sign)
+        for key, name in ACTS.items():
+            self._happened(history, f"act/{key}", getattr(history, name), sign)
+
+    def _happened(self, history: History, cell: str, at: datetime | None, sign: int) -> None:
+        if at is not None:
+            for group in _groups(history, at):
+                self.counts[group, cell] += sign
+
+
+def _groups(history: History, at: datetime) -> Iterator[Group]:
+    month = at.astimezone(UTC).date().replace(day=1)
+    for outcome, actor in (("", ""), figures.outcome_of(history)):
+        yield Group(history.program, history.registry or "", month, outcome, actor)
+
+
+def _in_bin(begun: datetime, until: datetime) -> tuple[int, int]:
+    micros = max(0, (until - begun) // _MICRO)
+    of = bin_of(micros // _SECOND)
+    return of, micros - edge(of) * _SECOND
+
+
+def _in_day(begun: datetime) -> tuple[date, int]:
+    day = begun.astimezone(UTC).date()
+    return day, (begun - midnight(day)) // _MICRO
+
+
+def midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def bin_of(seconds: int) -> int:
+    """The bin of a length in whole seconds, 0 or more."""
+    if seconds < _EXACT:
+        return seconds
+    octave = seconds.bit_length() - _STEPS.bit_length()
+    return octave * _STEPS + (seconds >> octave)
+
+
+def edge(of: int) -> int:
+    """Seconds at which a bin begins."""
+    if of < _EXACT:
+        return of
+    octave = of // _STEPS - 1
+    return (of - octave * _STEPS) << octave
+
+
+def ended(happened: bool, of: int, some: Some) -> Duration:
+    """What is in a bin, at its mean."""
+    return Duration((edge(of) * _SECOND + some.micros / some.n) / _SECOND, happened, some.n)
+
+
+def running(day: date, some: Some, now: datetime) -> Duration:
+    """What began on a day and still runs, since the mean of when that was."""
+    since = (now - midnight(day)) // _MICRO - some.micros / some.n
+    return Duration(max(0.0, since / _SECOND), False, some.n)
+
+
+def aligned(lengths: Mapping[str, Iterable[Duration]]) -> dict[str, list[Duration]]:
+    """Each at the edge of its bin, so that groups that are compared meet at the same times."""
+    return {
+        key: [replace(one, length=float(edge(bin_of(int(one.length))))) for one in found]
+        for key, found in lengths.items()
+    }
+
+
+def cohort(counts: Mapping[str, int], lengths: Mapping[str, Iterable[Duration]]) -> CohortFigures:
+    """The figures of a cohort from what was added, of all groups in question together."""
+    return figures.cohort_of(counts.get(UNITS, 0), counts.get(CASES, 0), counts, lengths)
+
+
+def period(start: datetime, end: datetime, before: Mapping[str, int], counts: Mapping[str, int]) -> PeriodFigures:
+    """The figures of a period from what happened in it, and before it."""
+    standing = before.get(OPENED, 0) - before.get(CLOSED, 0)
+    came, went = counts.get(OPENED, 0), counts.get(CLOSED, 0)
+    flow = {"opened_before": standing, "opened_in": came, "closed_in": went, "open_at_end": standing + came - went}
+    return figures.period_of(start, end, {**counts, **{f"flow/{key}": n for key, n in flow.items()}})

@@ -1,0 +1,239 @@
+"""Figures over long histories: python -m tests.bench.figures [CASES]
+
+Histories of five years are drawn in the database (shares as published programs had them: most sent are acted on, one in ten
+is declined or ignored, few come undone), added up as the daemon does it, and asked as pages ask. The same funnel is asked of
+DuckDB over a Parquet copy, in the same run, where the package `duckdb` is installed.
+"""
+
+import asyncio
+import statistics as middle
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from notifier import bootstrap, logs
+from notifier.services import rolling, statistics
+from notifier.services.access import Principal, Role
+from notifier.services.context import Context
+from notifier.services.current import figures_of_now
+from notifier.services.statistics import Query
+from notifier.settings import Settings
+from notifier.store import rollups
+from notifier.store.embedded import EmbeddedPostgres
+
+CASES, GOAL_MS, TIMES, BATCH = 5_000_000, 100.0, 7, 20_000
+REGISTRIES = ("verisign", "pir", "identity-digital", "radix", "nominet", "godaddy")
+PROGRAMS = ("opioids", "pharmacy", "piracy")
+OLIVIA = Principal("Olivia Owner", "person", Role.EVALUATOR)
+
+# One row a case: when it was opened, and from there on when each thing happened, null for never.
+_CASES = """
+create table drawn as
+select k, md5('case' || k)::uuid as case_id, md5('notice' || k)::uuid as notice_id, md5('claim' || k)::uuid as claim_id,
+  ($2::text[])[1 + (k % 3)] as program, ($3::text[])[1 + (random() ^ 2 * 6)::int % 6] as registry,
+  timestamptz '2021-12-01Z' + random() * interval '1800 days' as opened,
+  random() as fate, random() as a, random() as b, random() as c, random() as d
+from generate_series(1, $1::bigint) k
+"""
+_AT = {
+    "reviewed": "opened + a * interval '2 hours'",
+    "approved": "opened + interval '2 hours' + b * interval '70 hours'",
+    "sent": "opened + interval '2 hours 30 minutes' + b * interval '70 hours'",
+    "answered": "opened + interval '3 hours' + b * interval '70 hours' + -ln(1 - c * 0.999) * interval '30 hours'",
+    "verified": "opened + interval '4 hours' + b * interval '70 hours' + -ln(1 - c * 0.999) * interval '30 hours'"
+    " + d * interval '2 hours'",
+    "closed": "opened + interval '190 days' + -ln(1 - c * 0.999) * interval '30 hours'",
+    "relapsed": "opened + interval '20 days' + d * interval '100 days' + -ln(1 - c * 0.999) * interval '30 hours'",
+}
+# Which part of the cases: 6 % are rejected, 3 % wait, 91 % are sent; of these a tenth is silent or declines.
+_SENT, _ANSWERED, _VERIFIED, _RELAPSED = "fate > 0.09", "fate > 0.14", "fate > 0.20", "fate > 0.97"
+_NOTICE = {"notice_id": "notice_id", "party": "'registry'", "recipient": "registry", "purpose": "'request'"}
+_ASKED = {**_NOTICE, "measure": "'hold'"}
+_ROWS: tuple[tuple[str, str, str, str, dict[str, str]], ...] = (
+    ("case.opened", "opened", "person", "true", {"word": "'n' || k || '.example'"}),
+    ("case.evaluated", "reviewed", "daemon", "true", {"from_state": "'received'", "to_state": "'in_review'"}),
+    ("target.observed", "reviewed", "daemon", "true", {"word": "'D' || k || '@2020-01-01T00:00:00+00:00'"}),
+    ("case.rejected", "approved", "person", "fate <= 0.06", {"from_state": "'in_review'", "to_state": "'rejected'"}),
+    ("case.approved", "approved", "person", _SENT, {"from_state": "'in_review'", "to_state": "'approved'"}),
+    ("case.dispatched", "sent", "daemon", _SENT, {"from_state": "'approved'", "to_state": "'notified'"}),
+    ("notice.sent", "sent", "daemon", _SENT, _ASKED),
+    ("answer.received", "answered", "recipient", f"{_ANSWERED} and not {_VERIFIED}", {**_ASKED, "word": "'declined'"}),
+    (
+        "answer.received",
+        "answered",
+        "recipient",
+        _VERIFIED,
+        {**_ASKED, "word": "'action_claimed'", "claim_id": "claim_id"},
+    ),
+    (
+        "outcome.observed",
+        "verified",
+        "daemon",
+        _VERIFIED,
+        {
+            **_ASKED,
+            "word": "'verified'",
+            "claim_id": "claim_id",
+            "from_state": "'notified'",
+            "to_state": "'resolved'",
+            "outcome": "'registry_hold'",
+            "credited": "'registry'",
+        },
+    ),
+    ("outcome.relapsed", "relapsed", "daemon", _RELAPSED, {**_ASKED, "word": "'relapsed'", "claim_id": "claim_id"}),
+    ("case.closed", "closed", "daemon", _VERIFIED, {"from_state": "'resolved'", "to_state": "'closed'"}),
+)
+_FUNNEL = """
+select count(*) as opened, sum(approved::int), sum(sent::int), sum(claimed::int),
+  sum(verified::int), median(case when verified then took end)
+from (
+  select case_id, bool_or(to_state = 'approved') as approved, bool_or(tag = 'notice.sent') as sent,
+    bool_or(claim_id is not null and tag = 'answer.received') as claimed,
+    bool_or(tag = 'outcome.observed' and word = 'verified') as verified,
+    date_diff('second', min(case when tag = 'notice.sent' then "at" end), min(case when word = 'verified' then told_at end)) as took
+  from read_parquet('{file}') group by case_id
+)
+"""
+
+
+async def draw(dsn: str, cases: int) -> int:
+    """Histories of so many cases, without triggers and entries; how many transitions there are then."""
+    con = await asyncpg.connect(dsn)
+    try:
+        await con.execute(
+            "set session_replication_role = replica; set synchronous_commit = off; set work_mem = '256MB'"
+        )
+        await con.execute("select setseed(0.5)")
+        await con.execute(
+            _CASES.replace("$1", str(cases)).replace("$2", _array(PROGRAMS)).replace("$3", _array(REGISTRIES))
+        )
+        for number, (tag, at, kind, when, more) in enumerate(_ROWS):
+            names = "".join(f", {name}" for name in more)
+            values = "".join(f", {value}" for value in more.values())
+            columns = f"entry_id, case_id, rev, tag, at, told_at, recorded_at, actor_kind, program, registry{names}"
+            await con.execute(
+                f"insert into transition ({columns}) select k * 16 + {number}, case_id, {number + 1}, '{tag}', t, t, t, "
+                f"'{kind}', program, registry{values} from (select *, {_AT.get(at, at)} as t from drawn) d "
+                f"where {when} and t < timestamptz '2026-11-29Z'"
+            )
+        await con.execute(
+            "insert into rollup_due (case_id, known_at) select case_id, recorded_at from transition where tag = 'case.opened'"
+        )
+        await con.execute("drop table drawn")
+        await con.execute("vacuum analyze transition")
+        return int(await con.fetchval("select count(*) from transition"))
+    finally:
+        await con.close()
+
+
+def _array(words: tuple[str, ...]) -> str:
+    return "array[" + ", ".join(f"'{word}'" for word in words) + "]"
+
+
+async def timed(what: str, ask: Callable[[], Awaitable[Any]], times: int = TIMES) -> Any:
+    """Print the median of some runs, in milliseconds."""
+    took, said = [], None
+    for _ in range(times):
+        began = time.perf_counter()
+        said = await ask()
+        took.append((time.perf_counter() - began) * 1000)
+    print(f"{middle.median(took):10.1f} ms  {what}", flush=True)
+    return said
+
+
+async def add_up(ctx: Context) -> None:
+    began, done = time.perf_counter(), 0
+    while n := await rolling.roll(ctx, BATCH):
+        done += n
+        if done % (BATCH * 25) == 0:
+            print(f"           {done:,} cases added up, {done / (time.perf_counter() - began):,.0f}/s", flush=True)
+    print(f"{time.perf_counter() - began:10.1f} s   to add up {done:,} cases", flush=True)
+
+
+async def measure(cases: int) -> None:
+    logs.configure("error")
+    with tempfile.TemporaryDirectory(prefix="notifier-figures-") as state:
+        async with EmbeddedPostgres(Path(state)) as server:
+            settings = Settings(state_dir=Path(state))
+            async with bootstrap.house(settings, server.dsn) as house:
+                began = time.perf_counter()
+                there = await draw(server.dsn, cases)
+                print(f"{cases:,} cases, {there:,} transitions after {time.perf_counter() - began:.0f} s", flush=True)
+                await _ask(house.ctx, Path(state))
+
+
+async def _ask(ctx: Context, folder: Path) -> None:
+    await rolling.roll(ctx, 1)
+    await add_up(ctx)
+    async with ctx.db.pool.acquire() as con:
+        for table in ("rollup_count", "rollup_length", "rollup_running", "rollup_of", "transition"):
+            rows, size = await con.fetchrow(
+                f"select (select count(*) from {table}), pg_size_pretty(pg_total_relation_size('{table}'))"
+            )
+            print(f"           {table}: {rows:,} rows, {size}", flush=True)
+        assert (await rollups.state(con)).whole
+    year, month = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
+
+    def of(**asked: Any) -> Callable[[], Awaitable[Any]]:
+        return lambda: figures_of_now(ctx, OLIVIA, Query(**asked))
+
+    whole = await timed("everything", of())
+    await timed("one program", of(program="opioids"))
+    await timed("one registry", of(registry="pir"))
+    await timed("a year", of(start=year, end=datetime(2026, 1, 1, tzinfo=UTC)))
+    await timed("from a month on", of(start=month))
+    await timed("by registry", of(by="registry"))
+    await timed("by outcome", of(by="outcome"))
+    await timed("by month", of(by="month"))
+    await timed("the last year by month", of(by="month", start=year))
+    await timed("a period by month", of(by="month", basis="period"))
+    moved = await ctx.db.fetchval("select case_id from transition where tag = 'case.opened' limit 1")
+
+    async def one_more() -> None:
+        await ctx.db.pool.execute("insert into rollup_due (case_id, known_at) values ($1, now())", moved)
+        await rolling.roll(ctx, 1)
+
+    await timed("one more move added up", one_more)
+    if whole.cases <= 200_000:
+        await timed("everything, computed from the histories", lambda: statistics.statistics(ctx, OLIVIA, Query()), 1)
+    if find_spec("duckdb"):
+        await _duckdb(ctx, folder, whole)
+
+
+async def _duckdb(ctx: Context, folder: Path, ours: Any) -> None:
+    import duckdb  # only compared with
+
+    table, file = folder / "transition.csv", folder / "transition.parquet"
+    async with ctx.db.pool.acquire() as con:
+        await con.copy_from_query(
+            "select case_id, tag, to_state, at, told_at, claim_id, word from transition",
+            output=table,
+            format="csv",
+            header=True,
+        )
+    db = duckdb.connect()
+    await asyncio.to_thread(
+        db.execute, f"copy (select * from read_csv('{table}', header = true)) to '{file}' (format parquet)"
+    )
+
+    async def ask() -> Any:
+        return await asyncio.to_thread(lambda: db.execute(_FUNNEL.format(file=file)).fetchone())
+
+    theirs = await timed("DuckDB over Parquet: the funnel and one median, from the transitions", ask)
+    funnel = ours.whole.cohort.funnel
+    counts = tuple(funnel[stage].n for stage in ("opened", "approved", "sent", "claimed", "verified"))
+    print(
+        f"           ours {counts}, median {ours.whole.cohort.times['verified'].curve.median.value:.0f} s; DuckDB {theirs}"
+    )
+    assert counts == theirs[:5]
+
+
+if __name__ == "__main__":
+    asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else CASES))

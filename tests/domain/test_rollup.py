@@ -1,0 +1,131 @@
+"""What is added up beforehand against the same histories read whole."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifier.domain import figures, rollup
+from notifier.domain.definitions import TIMES
+from notifier.domain.history import History, units
+from notifier.domain.rollup import Added, Some, bin_of, edge
+from notifier.domain.survival import Duration, kaplan_meier, log_rank
+from tests.domain.test_history import START, at, histories, story, ten
+
+NOW = START + timedelta(days=400)
+
+
+def _whole(added: Added) -> figures.CohortFigures:
+    counts: Counter[str] = Counter()
+    for (group, cell), n in added.counts.items():
+        counts[cell] += n if group.outcome == "" else 0
+    lengths: dict[str, list[Duration]] = {key: [] for key in TIMES}
+    for length, some in added.lengths.items():
+        if length.group.outcome == "" and some.n:
+            lengths[length.key].append(rollup.ended(length.happened, length.bin, some))
+    for running, some in added.running.items():
+        if running.group.outcome == "" and some.n:
+            lengths[running.key].append(rollup.running(running.day, some, NOW))
+    return rollup.cohort(counts, lengths)
+
+
+def test_bins_by_hand() -> None:
+    """To 32 seconds one each; then sixteen to an octave: 33 with 32, an hour (3,600 s) from 3,584 to 3,711."""
+    assert [edge(bin_of(n)) for n in (0, 1, 31, 32, 33, 34, 63, 64, 67, 3600)] == [
+        0,
+        1,
+        31,
+        32,
+        32,
+        34,
+        62,
+        64,
+        64,
+        3584,
+    ]
+    assert edge(bin_of(3600) + 1) == 3712
+
+
+@given(st.integers(0, 10**9))
+def test_bins_follow_each_other_and_are_narrow(seconds: int) -> None:
+    low, high = edge(bin_of(seconds)), edge(bin_of(seconds) + 1)
+    assert low <= seconds < high
+    assert high - low <= max(1, low // 16)
+
+
+def test_ten_cases_by_hand() -> None:
+    added = Added()
+    for history in ten():
+        added.add([history], {history.case_ids[0]: 2})
+    found = _whole(added)
+    assert {stage: share.n for stage, share in found.funnel.items()} == {
+        "opened": 10, "approved": 9, "sent": 9, "received": 7, "answered": 6, "claimed": 5, "verified": 3,
+    }  # fmt: skip
+    assert sum(n for (group, cell), n in added.counts.items() if cell == rollup.REPORTS and group.outcome) == 20
+    # Alike or alone in a bin, they stand where they are: every step and median is that of the histories.
+    exact = figures.cohort(units(ten()), NOW)
+    for key, time in found.times.items():
+        steps = [p for p in time.curve.points if p.events]
+        assert steps == [p for p in exact.times[key].curve.points if p.events], key
+        assert time.curve.median == exact.times[key].curve.median
+    assert len([p for p in found.times["verified"].curve.points if p.events]) == 3
+
+
+@given(histories())
+def test_what_is_added_up_is_what_the_histories_say(found: list[History]) -> None:
+    names: dict[tuple[str, str], list[History]] = {}
+    for history in found:
+        names.setdefault((history.program, history.target), []).append(history)
+    added = Added()
+    for of in names.values():
+        added.add(of, {})
+    exact, rolled = figures.cohort(units(found), NOW), _whole(added)
+    assert replace(rolled, times={}) == replace(exact, times={})
+    for key, time in rolled.times.items():
+        curve, other = time.curve, exact.times[key].curve
+        assert (curve.n, curve.events, curve.censored) == (other.n, other.events, other.censored)
+        assert sum(p.events for p in curve.points) == sum(p.events for p in other.points)
+    for of in names.values():
+        added.add(of, {}, -1)
+    assert not any(added.counts.values())
+    assert not any(some.n or some.micros for some in (*added.lengths.values(), *added.running.values()))
+
+
+def test_a_period_stands_on_what_was_before() -> None:
+    before = {rollup.OPENED: 5, rollup.CLOSED: 2}
+    found = rollup.period(at(0), at(1), before, {rollup.OPENED: 4, rollup.CLOSED: 6, "act/sent_in": 3})
+    flow = found.flow
+    assert (flow.opened_before, flow.opened_in, flow.closed_in, flow.open_at_end) == (3, 4, 6, 1)
+    assert found.acts == {"sent_in": 3, "claimed_in": 0, "verified_in": 0, "relapsed_in": 0}
+
+
+def test_what_runs_lasts_from_the_mean_of_its_beginnings() -> None:
+    """Two began on the day at 06:00 and at 12:00, so at noon of the next day they have lasted 27 hours in the mean."""
+    hours = sum(int(timedelta(hours=h) / timedelta(microseconds=1)) for h in (6, 12))
+    lasted = rollup.running(date(2026, 3, 1), Some(2, hours), datetime(2026, 3, 2, 12, tzinfo=UTC))
+    assert lasted == Duration(27 * 3600.0, False, 2)
+
+
+def test_a_name_moves_from_running_to_ended() -> None:
+    waits = story("a", "one.com")
+    added = Added()
+    added.add([waits], {})
+    assert {(k.key, k.day, some.n) for k, some in added.running.items()} == {("notice", date(2026, 3, 1), 1)}
+    added.add([waits], {}, -1)
+    added.add([replace(waits, sent=at(2), approved=at(1))], {})
+    assert {k.key for k, some in added.running.items() if some.n} == {"receipt", "acknowledgement", "claim", "verified"}
+    assert {(k.key, edge(k.bin), some.micros) for k, some in added.lengths.items()} == {
+        ("notice", 7168, 32 * 1_000_000)
+    }
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.booleans(), st.integers(1, 4)), max_size=20))
+def test_many_at_once_are_as_each_for_itself(found: list[tuple[int, bool, int]]) -> None:
+    together = [Duration(length, happened, n) for length, happened, n in found]
+    apart = [Duration(length, happened) for length, happened, n in found for _ in range(n)]
+    assert kaplan_meier(together) == kaplan_meier(apart)
+    assert log_rank([together[::2], together[1::2]]) == log_rank(
+        [[Duration(length, happened) for length, happened, n in found[first::2] for _ in range(n)] for first in (0, 1)]
+    )
