@@ -15,7 +15,7 @@ from aiohttp import web
 from notifier import bootstrap, turns
 from notifier.bootstrap import House
 from notifier.net.mailbox import Mailbox
-from notifier.services import alarming, daily, keeping, releasing, rolling, warming
+from notifier.services import alarming, daily, keeping, releasing, rolling, transparency, warming
 from notifier.services.context import Context
 from notifier.settings import Settings
 from notifier.store.queue import backlog
@@ -87,6 +87,7 @@ async def working(
             background.append(asyncio.create_task(_sweep(ctx, stop)))
             background.append(asyncio.create_task(warming.run(ctx, stop)))
             background.append(asyncio.create_task(rolling.run(ctx, stop)))
+            background.append(asyncio.create_task(transparency.run(ctx, stop)))
             await alarming.take_up(ctx)
             await _open_mailbox(stack, house)
             if (watch := bootstrap.mail_watch(house)) is not None:

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from notifier.cli.session import Config, Token, opened, run, who_acts
-from notifier.domain.table_rows import Cell
+from notifier.domain.table_rows import Cell, told
 from notifier.errors import Invalid
 from notifier.services import reports, statistics
 from notifier.services.reports import span
@@ -154,9 +154,12 @@ def _show(found: Statistics) -> None:
     for name, test in found.comparisons.items():
         if test.p is not None:
             console.print(f"  {name}: the slices differ by chance alone with p = {test.p:.3g} (log-rank, {test.df} df)")
-    told = f"{found.query.basis}, counted: {found.unit}, {found.cases} cases, as of {found.as_of.isoformat()}"
-    console.print(f"  {told}\n  case list sha256 {found.case_list}", soft_wrap=True)
+    cases = "some cases" if told(found.cases) is None else f"{found.cases} cases"
+    of = f"{found.query.basis}, counted: {found.unit}, {cases}, as of {found.as_of.isoformat()}"
+    console.print(f"  {of}\n  case list sha256 {found.case_list}", soft_wrap=True)
     console.print("  *: fewer than ten; open: it has not happened to these yet", soft_wrap=True)
+    if found.suppress_below:
+        console.print(f"  no number: below {found.suppress_below}, or it would tell one that is", soft_wrap=True)
 
 
 def _cells(row: dict[str, Cell]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from notifier.domain.calendar import Wait
 from notifier.domain.facts import in_words
 from notifier.domain.program import LadderStep, Program, Windows
 from notifier.domain.rules import Recipient, Rule
+from notifier.domain.transparency import Transparency
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,32 @@ def _about(program: Program) -> Iterator[str]:
     yield f"Appeal: {program.appeal}"
     if program.hops_to:
         yield f"Read which names of theirs follow others, once a person has accepted that: {_listed(sorted(program.hops_to))}."
+    yield from _told_to_the_public(program.transparency)
+
+
+def _told_to_the_public(told: Transparency) -> Iterator[str]:
+    if told.public:
+        named = (
+            "domain names of ended cases that were seen to succeed" if told.names == "after_end" else "no domain name"
+        )
+        registries = "each registry by its name" if told.registries else "no registry by its name"
+        yield f"Public, {told.delay_days} days late: its figures, {registries}, {named}, and everything that was put right."
+    else:
+        yield "Nothing of it is public."
+    if told.suppress_below:
+        yield f"Numbers below {told.suppress_below} are kept back from the public, and under grants that do not lift that."
+
+
+# Whoever knows how such a rule looks can look otherwise.
+_OUR_LOOKS = (rules.ConductContinues, rules.NotSignalled, rules.NotCompromised, rules.StreamMatched, rules.OnTarget)
+
+
+def for_the_public(program: Program) -> tuple[str, ...]:
+    """What each rule asks for, once each, but for how we look at a site ourselves."""
+    ours = "We look at the site ourselves, and see that it goes on."
+    guarding = [rule for rule in program.rules if not isinstance(rule, rules.AnyOf)]
+    told = [ours if isinstance(rule, _OUR_LOOKS) else words(rule) for rule in guarding]
+    return tuple(dict.fromkeys(told))
 
 
 def _rule_words(rule: Rule, program: Program) -> RuleWords:

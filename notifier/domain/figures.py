@@ -20,6 +20,7 @@ _STOPPED = frozenset({CaseState.REJECTED, CaseState.WITHDRAWN, CaseState.SUPERSE
 _HOP = timedelta(days=HOP_DAYS)
 _UNSEEN = frozenset({Verdict.CONTRADICTED, Verdict.UNVERIFIABLE})
 _JUDGED = "judged"
+KEPT_BACK = -1  # in place of a number that a reader may not see, since it is small or would tell one that is
 PARTY_STEPS = ("asked", "answered", "claimed", "seen")
 
 

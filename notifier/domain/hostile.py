@@ -71,3 +71,8 @@ def spelled(a_label: str, unicode: str) -> str:
         return " ".join(a_label)
     marks = dict.fromkeys(char for char in unicode if ord(char) > 0x7F)
     return ", ".join(f"U+{ord(char):04X} {unicodedata.name(char, 'unnamed')}" for char in marks)
+
+
+def dead(name: str) -> str:
+    """A domain name that no reader's program makes a link of: `shop[.]example`."""
+    return _LIVE_DOT.sub("[.]", name)

@@ -26,6 +26,7 @@ from notifier.domain.program_reading import (
     some_recipients,
 )
 from notifier.domain.rules import RULES, AnyOf, Recipient, Rule
+from notifier.domain.transparency import Transparency, read_transparency
 
 __all__ = ["LadderStep", "Program", "Windows", "parse_duration", "parse_program", "parse_wait"]
 
@@ -35,6 +36,7 @@ _ID = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
 REGISTRANT_LANGUAGES = ("de", "es")  # beside English; a catalog each in templates/locale
 _Escalation = Literal["person", "preapproved"]
 # What a program says nothing else about.
+_UNTOLD = Transparency()
 _FIRST_WORD, _DECISION = (Wait(working_days=days, calendar="us-federal") for days in (1, 10))
 
 
@@ -86,6 +88,7 @@ class Program:
     `acknowledge_appeal`, `decide_appeal`: how long whoever appeals may wait for a first word, and for a decision.
     `hops_to`: registries that may read which names of theirs follow others, where the program shares that (`share_hops`).
     `registrant_languages`: beside English, those in which a notice speaks to the registrant; approved with all the rest.
+    `transparency`: what the public reads of it, and which numbers are kept back.
     """
 
     id: str
@@ -110,6 +113,7 @@ class Program:
     decide_appeal: Wait = _DECISION
     hops_to: frozenset[str] = frozenset()
     registrant_languages: tuple[str, ...] = ()
+    transparency: Transparency = _UNTOLD
 
     def next_step(self, done: Collection[Recipient]) -> LadderStep | None:
         """The first step after every one in `done`; None when the ladder has ended."""
@@ -153,6 +157,7 @@ def parse_program(data: Mapping[str, Any], digest: str) -> tuple[Program | None,
         **_due_process(read),
         "hops_to": _hops_to(read),
         "registrant_languages": _registrant_languages(read),
+        "transparency": read_transparency(read),
     }
     measures: Collection[Measure] = known["measures"] or ()
     known["ladder"] = _ladder(read, measures)

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from notifier.domain.figures import PARTY_STEPS, CohortFigures, PeriodFigures, Share, TimeTo
+from notifier.domain.figures import KEPT_BACK, PARTY_STEPS, CohortFigures, PeriodFigures, Share, TimeTo
 
 COLUMNS = (
     "slice",
@@ -72,26 +72,35 @@ def period_rows(key: str, found: PeriodFigures) -> Iterator[Row]:
 
 
 def flat(key: str, row: Row) -> dict[str, Cell]:
-    """A row by column. Of a time, `n` is who could have had it, `out_of` None, and `censored` who has not."""
+    """A row by column. Of a time, `n` is who could have had it, `out_of` None, and `censored` who has not.
+
+    A number that is kept back is None, and so is what would tell it.
+    """
     share, time = row.share, row.time
+    whole = share if share and KEPT_BACK not in (share.n, share.of) else None
     median = time.curve.median if time else None
     return {
         "slice": key,
         "part": row.part,
         "figure": row.figure,
         "basis": row.basis,
-        "n": row.n,
-        "out_of": share.of if share else None,
-        "share": share.share if share else None,
-        "low": share.low if share else None,
-        "high": share.high if share else None,
-        "censored": time.curve.censored if time else None,
+        "n": told(row.n),
+        "out_of": told(share.of) if share else None,
+        "share": whole.share if whole else None,
+        "low": whole.low if whole else None,
+        "high": whole.high if whole else None,
+        "censored": told(time.curve.censored) if time else None,
         "median_s": median.value if median else None,
         "median_low_s": median.low if median else None,
         "median_high_s": median.high if median else None,
-        "few": share.few if share else time.few if time else None,
+        "few": whole.few if whole else time.few if time else None,
         "cell": row.cell,
     }
+
+
+def told(n: int | None) -> int | None:
+    """A number as it is told: None where it is kept back."""
+    return None if n == KEPT_BACK else n
 
 
 def safe_cell(value: Cell) -> str:

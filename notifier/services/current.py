@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from notifier.domain import figures, rollup
 from notifier.domain.definitions import VERSION
 from notifier.domain.survival import Duration, LogRank
-from notifier.services import rolling, statistics
+from notifier.services import grants, rolling, statistics
 from notifier.services.access import Principal
 from notifier.services.context import Context
 from notifier.services.statistics import COMPARED, UNITS, WHOLE, Query, Slice, Statistics
@@ -27,16 +27,17 @@ async def figures_of_now(ctx: Context, who: Principal, query: Query) -> Statisti
     """The answer to a question that names no instant, quickly where it is of whole months (UTC).
 
     Counts are exact; times are within a sixteenth, and exact where few had them. Everything that was known at `as_of` is
-    in it, and `case_list` is None. A question with an instant, or of parts of months, is answered by `statistics`, and
-    raises as that does.
+    in it, and `case_list` is None. A question with an instant, or of parts of months, or of who may not see small numbers, is
+    answered by `statistics`, and raises as that does.
     """
     months = _whole_months(query)
     if query.as_of is None and months is not None:
         now = await _caught_up(ctx)
         async with ctx.db.pool.acquire() as con, con.transaction(isolation="repeatable_read", readonly=True):
             programs = sorted(await statistics.asked_about(ctx, con, who, query, now))
+            below = await grants.suppress_below(ctx, con, who, programs, now)
             state = await rollups.state(con)
-            if state.whole and state.definitions == VERSION:
+            if not below and state.whole and state.definitions == VERSION:
                 as_of = now if state.behind is None else min(now, state.behind - _MICRO)
                 return await _answer(ctx, _Asked(con, replace(query, as_of=as_of), programs, months, now))
     return await statistics.statistics(ctx, who, query, reports=query.as_of is None and query.basis == "cohort")

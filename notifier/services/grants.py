@@ -1,6 +1,6 @@
 """Whose numbers an evaluator or auditor of another organisation may see: given by a program's owner, for a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,14 +23,18 @@ async def give(
     until: datetime,
     *,
     names_shown: bool = False,
+    small_numbers: bool = False,
     via: str = "api",
 ) -> Mapping[str, Any]:
-    """Let an organisation see a program's numbers until then; with `names_shown` also the domain names behind them.
+    """Let an organisation see a program's numbers until then; with `names_shown` also the domain names behind them, with
+    `small_numbers` also those that the program keeps back.
 
-    Raises NotFound for a program that is not the admin's, Invalid for a time that is over or years away, Conflict
-    while a grant to that organisation stands.
+    Raises NotFound for a program that is not the admin's, Invalid for a time that is over or years away, or for names of
+    what is kept back, Conflict while a grant to that organisation stands.
     """
     owner = _owned(ctx, who, program_id)
+    if names_shown and not small_numbers and ctx.program(program_id).transparency.suppress_below:
+        raise Invalid("names_shown: the program keeps small numbers back, so names need `small_numbers` too")
     organisation = organisation.strip()
     if not organisation or organisation == owner:
         raise Invalid("organisation: another organisation than the program's owner")
@@ -44,6 +48,7 @@ async def give(
             "owner": owner,
             "organisation": organisation,
             "names_shown": names_shown,
+            "small_numbers": small_numbers,
             "until": until,
             "given_by": who.id,
             "given_at": tx.now,
@@ -84,6 +89,17 @@ async def programs_seen(ctx: Context, con: Connection, who: Principal, at: datet
     return access.programs_counted(who, ctx.owned_by(who.organisation), known)
 
 
+async def suppress_below(ctx: Context, con: Connection, who: Principal, programs: Collection[str], at: datetime) -> int:
+    """The bound below which numbers of these programs are kept back from the principal; 0: none is.
+
+    Staff of a program's owner read all of them, and so does whom a grant says so.
+    """
+    owned = ctx.owned_by(who.organisation)
+    foreign = [program for program in programs if program not in owned]
+    whole = await store.whole(con, who.organisation, at) if foreign else frozenset[str]()
+    return max((ctx.program(one).transparency.suppress_below for one in foreign if one not in whole), default=0)
+
+
 def _owned(ctx: Context, who: Principal, program_id: str) -> str:
     access.require(who, Role.ADMIN)
     if program_id not in _programs(ctx, who):
@@ -100,6 +116,7 @@ async def _told(tx: Tx, tag: str, row: Mapping[str, Any]) -> None:
         "program": row["program"],
         "organisation": row["organisation"],
         "names_shown": row["names_shown"],
+        "small_numbers": row["small_numbers"],
         "until": row["until"].isoformat(),
     }
     await tx.audit(tag, str(row["id"]), detail)

@@ -15,9 +15,9 @@ from notifier.domain.definitions import VERSION
 from notifier.domain.figures import CohortFigures, PeriodFigures
 from notifier.domain.history import Change, History, fold, units
 from notifier.domain.survival import LogRank
-from notifier.domain.table_rows import COLUMNS, Cell, cohort_rows, csv_text, flat, period_rows, safe_cell
+from notifier.domain.table_rows import COLUMNS, Cell, cohort_rows, csv_text, flat, period_rows, safe_cell, told
 from notifier.errors import Invalid, NotFound
-from notifier.services import grants
+from notifier.services import grants, small_numbers
 from notifier.services.access import Principal
 from notifier.services.context import Context
 from notifier.services.paging import MAX_PAGE
@@ -70,7 +70,8 @@ class Statistics:
     `query` has every default filled in. `cases` and `case_list`: how many cases stand behind it, and the SHA-256 of
     their sorted ids, one a line; None for figures that were added up beforehand. `programs`: the digest of each program's
     rules now. `reports`: that came in about these cases so far, where they were asked for; no figure rests on them, and
-    they are not of `as_of`.
+    they are not of `as_of`. `suppress_below`: smaller numbers are KEPT_BACK, and so are those that would tell them; 0:
+    none is.
     """
 
     query: Query
@@ -85,6 +86,7 @@ class Statistics:
     case_list: str | None
     programs: Mapping[str, str]
     reports: int | None = None
+    suppress_below: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ async def statistics(ctx: Context, who: Principal, query: Query, *, reports: boo
     """
     read = await _read(ctx, who, query)
     found = await asyncio.to_thread(_computed, ctx, read)  # many cases take seconds, and others wait for the loop
-    if not reports:
+    if not reports or read.below:
         return found
     ids = await asyncio.to_thread(lambda: [case_id for h in _in_scope(read) for case_id in h.case_ids])
     async with ctx.db.pool.acquire() as con:
@@ -156,8 +158,9 @@ def about(found: Statistics) -> dict[str, Any]:
         "as_of": found.as_of.isoformat(),
         "unit": found.unit,
         "definitions": found.definitions,
-        "cases": found.cases,
+        "cases": told(found.cases),
         "case_list_sha256": found.case_list,
+        **({"suppress_below": found.suppress_below} if found.suppress_below else {}),
         "simulated": found.simulated,
         "programs": dict(found.programs),
     }
@@ -175,21 +178,21 @@ def json_of(made: Mapping[str, Any]) -> str:
 
 def csv_of(made: Mapping[str, Any]) -> str:
     """A document as CSV. Its first rows say what it is of; their slice is `about`."""
-    told = {name: value for name, value in made["about"].items() if value is not None and name != "programs"}
-    told |= {f"{_RULES}{program}": digest for program, digest in made["about"]["programs"].items()}
+    said = {name: value for name, value in made["about"].items() if value is not None and name != "programs"}
+    said |= {f"{_RULES}{program}": digest for program, digest in made["about"]["programs"].items()}
     first: list[dict[str, Cell]] = [
-        {"slice": "about", "part": name, "figure": safe_cell(value)} for name, value in told.items()
+        {"slice": "about", "part": name, "figure": safe_cell(value)} for name, value in said.items()
     ]
     return csv_text(COLUMNS, [*first, *made["rows"]])
 
 
 def about_in_csv(text: str) -> dict[str, Any]:
     """What the first rows of a CSV file say that it is of, by name; texts, but for the programs."""
-    told = {
+    said = {
         row["part"]: row["figure"] for row in csv.DictReader(io.StringIO(text, newline="")) if row["slice"] == "about"
     }
-    programs = {name.removeprefix(_RULES): value for name, value in told.items() if name.startswith(_RULES)}
-    return {**{name: value for name, value in told.items() if not name.startswith(_RULES)}, "programs": programs}
+    programs = {name.removeprefix(_RULES): value for name, value in said.items() if name.startswith(_RULES)}
+    return {**{name: value for name, value in said.items() if not name.startswith(_RULES)}, "programs": programs}
 
 
 async def exported_csv(ctx: Context, who: Principal, query: Query, *, via: str = "api") -> str:
@@ -206,15 +209,19 @@ async def note_export(ctx: Context, who: Principal, found: Statistics, form: str
             "form": form,
             "basis": found.query.basis,
             "as_of": found.as_of.isoformat(),
-            "cases": found.cases,
+            "cases": told(found.cases),
             "case_list_sha256": found.case_list,
         }
         await tx.audit("statistics.exported", found.query.program or WHOLE, detail)
 
 
 async def with_units(ctx: Context, who: Principal, query: Query) -> tuple[Statistics, Sequence[History]]:
-    """A cohort's statistics, and its units themselves, for tables of another shape."""
+    """A cohort's statistics, and its units themselves, for tables of another shape.
+
+    Raises Invalid where small numbers are kept back from the reader.
+    """
     read = await _read(ctx, who, query)
+    small_numbers.refuse(read.below, "reports and what stands behind a number")
     return await asyncio.to_thread(lambda: (_computed(ctx, read), _in_scope(read)))
 
 
@@ -232,6 +239,7 @@ async def cases(
         as_of, offset = open_cursor(query, cursor)
         query = replace(query, as_of=as_of)
     read = await _read(ctx, who, query)
+    small_numbers.refuse(read.below, "the cases behind a number")
     counted = await asyncio.to_thread(_behind, read, cell)
     page = counted[offset : offset + limit]
     async with ctx.db.pool.acquire() as con:
@@ -264,12 +272,16 @@ async def cases(
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What was recorded until `as_of`. `names`: programs in reach, each with whether domain names are shown."""
+    """What was recorded until `as_of`. `names`: programs in reach, each with whether domain names are shown.
+
+    `below`: smaller numbers are kept back from the reader.
+    """
 
     query: Query
     as_of: datetime
     names: Mapping[str, bool]
     changes: Mapping[str, Sequence[Change]]
+    below: int
 
 
 async def asked_about(ctx: Context, con: Connection, who: Principal, query: Query, now: datetime) -> Mapping[str, bool]:
@@ -291,6 +303,9 @@ async def _read(ctx: Context, who: Principal, query: Query) -> _Read:
     now = await ctx.db.clock.now()
     async with ctx.db.pool.acquire() as con:
         names = await asked_about(ctx, con, who, query, now)
+        below = await grants.suppress_below(ctx, con, who, names, now)
+        if below:
+            query = small_numbers.narrowed(query, names, now)
         newest = await transitions.newest_instant(con, now)
         as_of = query.as_of or newest
         if as_of > newest:
@@ -299,7 +314,7 @@ async def _read(ctx: Context, who: Principal, query: Query) -> _Read:
             await transitions.hold_horizon(con, as_of)
         async with con.transaction(isolation="repeatable_read", readonly=True):
             found = await transitions.changes(con, as_of, sorted(names), query.registry)
-    return _Read(replace(query, as_of=as_of), as_of, names, found)
+    return _Read(replace(query, as_of=as_of), as_of, names, found, below)
 
 
 def open_cursor(query: Query, cursor: str) -> tuple[datetime, int]:
@@ -403,7 +418,7 @@ def _computed(ctx: Context, read: _Read) -> Statistics:
         if query.by in COMPARED and len(parts) > 1:
             comparisons = dict(figures.compared(list(parts.values()), read.as_of))
     ids = sorted(case_id for history in found for case_id in history.case_ids)
-    return Statistics(
+    made = Statistics(
         query=query,
         as_of=read.as_of,
         simulated=ctx.settings.simulated,
@@ -416,6 +431,7 @@ def _computed(ctx: Context, read: _Read) -> Statistics:
         case_list=hashlib.sha256("".join(f"{case_id}\n" for case_id in ids).encode()).hexdigest(),
         programs={program: ctx.program(program).digest for program in sorted(read.names)},
     )
+    return small_numbers.kept_back(made, found, read.below) if read.below else made
 
 
 def _behind(read: _Read, cell: str) -> list[History]:

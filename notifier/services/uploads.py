@@ -237,6 +237,12 @@ async def rows(
     return [dict(row) for row in found]
 
 
+async def note_export(ctx: Context, who: Principal, upload_id: str, form: str, *, refused_only: bool, via: str) -> None:
+    """Write down that the results of an upload left in a form."""
+    async with ctx.db.transaction(who.id, via) as tx:
+        await tx.audit("upload.exported", upload_id, {"form": form, "refused_only": refused_only})
+
+
 async def every_row(
     ctx: Context, who: Principal, upload_id: str, *, refused_only: bool = False
 ) -> AsyncIterator[Sequence[Mapping[str, Any]]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from notifier.store.database import Connection
 
-_COLUMNS = "id, program, owner, organisation, names_shown, until, given_by, given_at, ended_by, ended_at"
+_COLUMNS = "id, program, owner, organisation, names_shown, small_numbers, until, given_by, given_at, ended_by, ended_at"
 
 
 async def standing(con: "Connection", organisation: str, at: datetime) -> Mapping[str, bool]:
@@ -18,6 +18,16 @@ async def standing(con: "Connection", organisation: str, at: datetime) -> Mappin
         at,
     )
     return {row["program"]: row["names_shown"] for row in rows}
+
+
+async def whole(con: "Connection", organisation: str, at: datetime) -> frozenset[str]:
+    """Programs of which an organisation also sees the numbers that are kept back from others."""
+    rows = await con.fetch(
+        "select program from grant_to where organisation = $1 and ended_at is null and until > $2 and small_numbers",
+        organisation,
+        at,
+    )
+    return frozenset(row["program"] for row in rows)
 
 
 async def of_programs(con: "Connection", programs: Sequence[str]) -> list[Mapping[str, Any]]:

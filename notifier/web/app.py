@@ -45,6 +45,7 @@ from notifier.web.pages import (
     sign_in,
     submit,
     tokens,
+    transparency,
     uploads,
     watch,
     work,
@@ -103,6 +104,7 @@ def make_app(
                 app.router.add_route(route.method, address, act)
     answer.add_routes(app, ctx, pages)
     appeal.add_routes(app, ctx, pages)
+    transparency.add_routes(app, ctx, pages)
     sign_in.add_routes(app, ctx, pages)
     oidc.add_routes(app, ctx, pages)
     add_pages(app, ctx, pages, SIGNED)

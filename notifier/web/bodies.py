@@ -139,6 +139,9 @@ class GrantIn(Sent):
     organisation: Word = Field(description="Its evaluators and auditors see them.")
     until: Moment = Field(description="When it ends by itself, RFC 3339 with a zone; at most three years away.")
     names_shown: bool = Field(default=False, description="Whether domain names are shown beside case ids.")
+    small_numbers: bool = Field(
+        default=False, description="Whether numbers below the program's `suppress_below` are shown too."
+    )
 
 
 class Release(Sent):

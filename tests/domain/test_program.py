@@ -2,7 +2,7 @@
 
 import copy
 import tomllib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from notifier.domain.calendar import Wait
 from notifier.domain.epp import Measure
 from notifier.domain.program import Program, parse_duration, parse_program, parse_wait
 from notifier.domain.rules import Pervasive, Recipient, SampleFloor
+from notifier.domain.transparency import Transparency
 from notifier.resources import folder
 
 FILES = {path.stem: path for path in (folder("config") / "programs").glob("*.toml")}
@@ -159,6 +160,16 @@ BREAKS: list[tuple[str, str, Any]] = [
     ("share_hops_with", "share_hops_with", ["PIR"]),
     ("share_hops_with", "share_hops_with", ["pir", "pir"]),
     ("share_hops_with", "share_hops_with", []),
+    ("transparency", "transparency", True),
+    ("transparency.public", "transparency.public", "yes"),
+    ("transparency.delay_days", "transparency.delay_days", 6),  # a week at least
+    ("transparency.delay_days", "transparency.delay_days", "30d"),
+    ("transparency.names", "transparency.names", "always"),
+    ("transparency.suppress_below", "transparency.suppress_below", 1),  # keeps nothing back
+    ("transparency.suppress_below", "transparency.suppress_below", 2),  # tells what it keeps back
+    ("transparency.suppress_below", "transparency.suppress_below", True),
+    ("transparency.registries", "transparency.registries", 1),
+    ("transparency.reporters", "transparency.reporters", True),
 ]
 
 
@@ -190,6 +201,30 @@ def test_a_program_shares_its_hopping_list_only_where_it_says_with_whom() -> Non
     assert (not_shared and not_shared.hops_to, faults) == (frozenset(), [])
 
 
+def test_nothing_is_public_unless_the_program_says_so() -> None:
+    data = read("opioids")
+    del data["transparency"]
+    assert parsed(data).transparency == Transparency(False, 90, "none", 0, registries=False)
+    assert parsed({**data, "transparency": {"public": True}}).transparency.public
+    program, faults = parse_program({**data, "transparency": {"delay_days": 30}}, "")
+    assert (program, [key for key, _, _ in faults]) == (None, ["transparency.public"])
+    _, faults = parse_program({**data, "transparency": {"public": False, "names": "after_end"}}, "")
+    assert [key for key, _, _ in faults] == ["transparency.names"]
+
+
+def test_what_may_be_shown_ends_with_a_day() -> None:
+    told = Transparency(public=True, delay_days=30)
+    # On 14 March 12 February is 30 days ago; its end is the beginning of the 13th.
+    for at in (datetime(2026, 3, 14, tzinfo=UTC), datetime(2026, 3, 14, 23, 59, 59, tzinfo=UTC)):
+        assert told.as_of(at) == datetime(2026, 2, 13, tzinfo=UTC)
+
+
+def test_the_shipped_programs_say_what_is_public() -> None:
+    told = {name: parsed(read(name)).transparency for name in FILES}
+    assert {name for name, one in told.items() if one.public} == {"opioids", "pharmacy", "piracy"}
+    assert {name for name, one in told.items() if one.names == "after_end"} == {"piracy"}
+
+
 def test_every_fault_comes_at_once() -> None:
     data = copy.deepcopy(read("opioids"))
     broken = [("name", ""), ("windows.validity", "x"), ("ladder.2.window", "x"), ("rules.4.statement", "x"), ("z", 1)]
@@ -217,4 +252,4 @@ def test_junk_is_a_fault_and_never_an_exception(key: str, junk: Any) -> None:
 def test_an_empty_file_names_every_missing_key() -> None:
     program, faults = parse_program({}, "")
     assert program is None
-    assert set(KEYS) <= {fault[0] for fault in faults}
+    assert set(KEYS) - {"transparency"} <= {fault[0] for fault in faults}

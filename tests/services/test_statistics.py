@@ -145,18 +145,20 @@ async def test_a_grant_shows_numbers_and_names_only_if_it_says_so(told: Stage) -
     with pytest.raises(NotFound):
         await statistics.statistics(ctx, EVA, Query(program="opioids"))
     assert (await statistics.statistics(ctx, EVA, Query())).cases == 0
-    given = await grants.give(ctx, ADA, "opioids", "university", now + timedelta(days=30))
+    given = await grants.give(ctx, ADA, "opioids", "university", now + timedelta(days=30), small_numbers=True)
     assert (await statistics.statistics(ctx, EVA, Query(program="opioids"))).cases == 4
     page = await statistics.cases(ctx, EVA, Query(), "all/funnel/verified")
     assert [(i.domain, len(i.references)) for i in page.items] == [(None, 1)]
     with pytest.raises(Conflict):
-        await grants.give(ctx, ADA, "opioids", "university", now + timedelta(days=30), names_shown=True)
+        await grants.give(
+            ctx, ADA, "opioids", "university", now + timedelta(days=30), names_shown=True, small_numbers=True
+        )
     await grants.end(ctx, ADA, str(given["id"]))
     ended = await grants.end(ctx, ADA, str(given["id"]))
     assert (ended["ended_by"], ended["ended_at"]) == (ADA.id, now)
     with pytest.raises(NotFound):
         await statistics.statistics(ctx, EVA, Query(program="opioids"))
-    await grants.give(ctx, ADA, "opioids", "university", now + timedelta(days=1), names_shown=True)
+    await grants.give(ctx, ADA, "opioids", "university", now + timedelta(days=1), names_shown=True, small_numbers=True)
     page = await statistics.cases(ctx, EVA, Query(), "all/funnel/verified")
     assert [i.domain for i in page.items] == [MAIL]
     await told.pass_time(days=1)
@@ -178,7 +180,7 @@ async def test_who_may_give_and_see(told: Stage) -> None:
     foreign = replace(ADA, organisation="mpa")
     with pytest.raises(NotFound):
         await grants.give(ctx, foreign, "opioids", "university", until)
-    given = await grants.give(ctx, ADA, "opioids", "university", until)
+    given = await grants.give(ctx, ADA, "opioids", "university", until, small_numbers=True)
     with pytest.raises(NotFound):
         await grants.end(ctx, foreign, str(given["id"]))
     for who in (RITA, EVA, OTTO):

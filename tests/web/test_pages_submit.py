@@ -254,6 +254,11 @@ async def test_a_file_is_taken_in_and_its_results_read_and_taken_away(stage: Sta
     async with sam._session.get(f"{url}/results.ndjson?only=refused") as got:
         told = [json.loads(line) for line in (await got.text()).splitlines()]
     assert [one["row"] for one in told] == [2, 3, 4]
+    left = await stage.ctx.db.fetch(
+        "select actor, via, body::json -> 'detail' ->> 'form' as form from audit_entry where tag = 'upload.exported' "
+        "order by id"
+    )
+    assert [tuple(row) for row in left] == [("Sara Submits", "page", "csv"), ("Sara Submits", "page", "ndjson")]
     listed = await sam.get("/desk/batches")
     assert url in listed.text
     kept = await stage.ctx.db.fetch(

@@ -84,7 +84,7 @@ async def test_csv_says_what_it_is_of_and_is_logged(settled: Callers) -> None:
 
 async def test_a_grant_opens_a_programs_numbers_and_its_end_closes_them(settled: Callers) -> None:
     assert (await settled.get("/statistics?program=opioids", by="university")).status == 404
-    body = {"organisation": "university", "until": "2026-12-24T00:00:00Z", "names_shown": True}
+    body = {"organisation": "university", "until": "2026-12-24T00:00:00Z", "names_shown": True, "small_numbers": True}
     given = await settled.post("/programs/opioids/grants", body, by="admin")
     assert (given.status, given.body["given_by"]) == (201, "Ada Admin")
     assert (await settled.post("/programs/opioids/grants", body, by="admin")).status == 409

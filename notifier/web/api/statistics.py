@@ -41,7 +41,15 @@ async def list_grants(ctx: Context, who: Principal, path: ProgramPath) -> Reply:
 
 async def add_grant(ctx: Context, who: Principal, path: ProgramPath, body: GrantIn) -> Reply:
     """Let another organisation's evaluators and auditors see a program's numbers until a time."""
-    given = await grants.give(ctx, who, path.program_id, body.organisation, body.until, names_shown=body.names_shown)
+    given = await grants.give(
+        ctx,
+        who,
+        path.program_id,
+        body.organisation,
+        body.until,
+        names_shown=body.names_shown,
+        small_numbers=body.small_numbers,
+    )
     return Reply(201, _grant(given))
 
 

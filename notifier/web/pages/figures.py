@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from notifier.domain.definitions import COUNTS, PARTS, SHARES, STAGES, TIMES
-from notifier.domain.figures import PARTY_STEPS, of_cell
+from notifier.domain.figures import KEPT_BACK, PARTY_STEPS, of_cell
 from notifier.errors import Forbidden, Invalid, Mendable, NotFound
 from notifier.services import accuracy, appeal_figures, current, parquet, statistics
 from notifier.services.access import COUNTED
@@ -45,6 +45,8 @@ async def show(visit: Visit) -> web.StreamResponse:
     except Mendable as error:
         return await visit.page("figures", error.http_status, fault=error.detail, found=None, **shown)
     pinned = _pinned(asked, found.as_of)
+    if found.suppress_below:
+        return await _without_small(visit, query, found, pinned, shown)
     return await visit.page(
         "figures",
         200,
@@ -63,6 +65,26 @@ async def show(visit: Visit) -> web.StreamResponse:
         counts=COUNTS,
         steps=PARTY_STEPS,
         of_cell=of_cell,
+        drawn=figures_drawn,
+        urlencode=urlencode,
+        **shown,
+    )
+
+
+async def _without_small(
+    visit: Visit, query: Query, found: Statistics, pinned: Mapping[str, str], shown: Mapping[str, object]
+) -> web.Response:
+    """The same figures as one plain table, from which small numbers are kept back: no number has its cases behind it."""
+    return await visit.page(
+        "figures_small",
+        fault="",
+        found=found,
+        is_of_now="as_of" not in visit.asked("as_of"),
+        pinned=pinned,
+        rows=statistics.rows(found),
+        appeals=await appeal_figures.counts(visit.ctx, visit.who, query, found.as_of),
+        kept_back=KEPT_BACK,
+        parquet=parquet.available(),
         drawn=figures_drawn,
         urlencode=urlencode,
         **shown,

@@ -10,7 +10,7 @@ from notifier.web.pages.admin import ADMIN
 from notifier.web.pages.desk import Page, Visit, go
 
 _AT = "/admin/grants"
-_FIELDS = ("program", "organisation", "until", "names_shown")
+_FIELDS = ("program", "organisation", "until", "names_shown", "small_numbers")
 _SHOWN = 100
 
 
@@ -29,6 +29,7 @@ async def _page(visit: Visit, fault: NotifierError | None = None, given: dict[st
         grants=found[:_SHOWN],
         more=len(found) > _SHOWN,
         programs=programs,
+        bounds={program: ctx.program(program).transparency.suppress_below for program in programs},
         given={field: (given or {}).get(field, "") for field in _FIELDS},
         fault=fault.detail if fault else "",
     )
@@ -44,6 +45,7 @@ async def give(visit: Visit) -> web.StreamResponse:
             given.get("organisation", ""),
             _until(given.get("until", "")),
             names_shown=given.get("names_shown") == "yes",
+            small_numbers=given.get("small_numbers") == "yes",
             via="page",
         )
     except Mendable as error:

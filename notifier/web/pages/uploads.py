@@ -137,6 +137,7 @@ async def _file(visit: Visit, suffix: str, media_type: str, written: Any) -> web
     upload_id = visit.request.match_info["upload_id"]
     await uploads.upload(visit.ctx, visit.who, upload_id)
     refused_only = visit.asked("only").get("only") == "refused"
+    await uploads.note_export(visit.ctx, visit.who, upload_id, suffix, refused_only=refused_only, via="page")
     name = f"results-{upload_id[:8]}{'-refused' if refused_only else ''}.{suffix}"
     response = web.StreamResponse(
         headers={

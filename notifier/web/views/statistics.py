@@ -7,15 +7,18 @@ from pydantic import Field
 
 from notifier.domain.figures import PARTY_STEPS, CohortFigures, PartyShare, PeriodFigures, Share, TimeTo
 from notifier.domain.survival import LogRank
+from notifier.domain.table_rows import told
 from notifier.services.statistics import By, CountedPage, Slice, Statistics
 from notifier.web.views.base import View
+
+_KEPT = "null: kept back, since it or another is small."
 
 
 class ShareOut(View):
     """`n` out of `out_of`, with its Wilson interval at 95 %."""
 
-    n: int
-    out_of: int
+    n: int | None = Field(description=_KEPT)
+    out_of: int | None = Field(description=_KEPT)
     share: float | None = Field(description="n / out_of; null when there is nothing to take it of.")
     low: float = Field(description="Lower end of the interval.")
     high: float = Field(description="Upper end.")
@@ -25,7 +28,13 @@ class ShareOut(View):
     @classmethod
     def shown(cls, share: Share, cell: str) -> Self:
         return cls(
-            n=share.n, out_of=share.of, share=share.share, low=share.low, high=share.high, few=share.few, cell=cell
+            n=told(share.n),
+            out_of=told(share.of),
+            share=share.share,
+            low=share.low,
+            high=share.high,
+            few=share.few,
+            cell=cell,
         )
 
 
@@ -49,7 +58,7 @@ class ClaimOut(View):
     party: str
     measure: str
     verdict: str
-    n: int
+    n: int | None = Field(description=_KEPT)
     cell: str = Field(description="Asks `GET /statistics/cases` for what `n` counts.")
 
 
@@ -86,9 +95,9 @@ class PointOut(View):
 class TimeOut(View):
     """A time by Kaplan-Meier: what has not happened yet is counted as such, never left out."""
 
-    n: int = Field(description="All that it could happen to.")
-    events: int
-    censored: int = Field(description="It has not happened to these yet.")
+    n: int | None = Field(description=f"All that it could happen to. {_KEPT}")
+    events: int | None = Field(description=_KEPT)
+    censored: int | None = Field(description=f"It has not happened to these yet. {_KEPT}")
     median_s: float | None = Field(description="Seconds; null while fewer than half had it.")
     median_low_s: float | None
     median_high_s: float | None
@@ -112,9 +121,9 @@ class TimeOut(View):
             if p.events
         ]
         return cls(
-            n=curve.n,
-            events=curve.events,
-            censored=curve.censored,
+            n=told(curve.n),
+            events=told(curve.events),
+            censored=told(curve.censored),
             median_s=curve.median.value,
             median_low_s=curve.median.low,
             median_high_s=curve.median.high,
@@ -126,21 +135,21 @@ class TimeOut(View):
 class CohortOut(View):
     """Figures of units by the day on which they were opened."""
 
-    units: int = Field(description="Domain-epochs.")
-    cases: int
+    units: int | None = Field(description=f"Domain-epochs. {_KEPT}")
+    cases: int | None = Field(description=_KEPT)
     funnel: dict[str, ShareOut] = Field(description="By stage; each is of the stage before it.")
     shares: dict[str, ShareOut]
     outcomes: list[OutcomeOut]
     claims: list[ClaimOut]
     parties: list[PartyOut] = Field(description="Work shared between host, registrar and registry.")
     times: dict[str, TimeOut]
-    work: dict[str, int] = Field(description="Steps by who took them.")
+    work: dict[str, int | None] = Field(description="Steps by who took them.")
 
     @classmethod
     def shown(cls, key: str, found: CohortFigures, curves: bool) -> Self:
         return cls(
-            units=found.units,
-            cases=found.cases,
+            units=told(found.units),
+            cases=told(found.cases),
             funnel={stage: ShareOut.shown(s, f"{key}/funnel/{stage}") for stage, s in found.funnel.items()},
             shares={name: ShareOut.shown(s, f"{key}/share/{name}") for name, s in found.shares.items()},
             outcomes=[
@@ -156,14 +165,14 @@ class CohortOut(View):
                     party=c.party,
                     measure=c.measure,
                     verdict=c.verdict,
-                    n=c.n,
+                    n=told(c.n),
                     cell=f"{key}/claim/{c.party}/{c.measure}/{c.verdict}",
                 )
                 for c in found.claims
             ],
             parties=[PartyOut.shown(key, party) for party in found.parties],
             times={name: TimeOut.shown(time, curves) for name, time in found.times.items()},
-            work=dict(found.work),
+            work={kind: told(n) for kind, n in found.work.items()},
         )
 
 
@@ -237,11 +246,14 @@ class StatisticsOut(View):
     whole: SliceOut
     slices: list[SliceOut]
     comparisons: dict[str, LogRankOut] = Field(description="By time: the log-rank test between the slices.")
-    cases: int = Field(description="Cases that the answer rests on.")
+    cases: int | None = Field(description=f"Cases that the answer rests on. {_KEPT}")
     case_list_sha256: str | None = Field(
         description="SHA-256, hex, of their sorted ids, one a line; null for a quick answer."
     )
     programs: dict[str, str] = Field(description="Digest of each program's rules now.")
+    suppress_below: int = Field(
+        description="Smaller numbers are kept back from you, and others that would tell them; 0: none."
+    )
 
     @classmethod
     def shown(cls, found: Statistics, curves: bool) -> Self:
@@ -255,9 +267,10 @@ class StatisticsOut(View):
             whole=SliceOut.shown(found.whole, curves),
             slices=[SliceOut.shown(part, curves) for part in found.slices],
             comparisons={name: LogRankOut.shown(one) for name, one in found.comparisons.items()},
-            cases=found.cases,
+            cases=told(found.cases),
             case_list_sha256=found.case_list,
             programs=dict(found.programs),
+            suppress_below=found.suppress_below,
         )
 
 
@@ -292,6 +305,7 @@ class GrantOut(View):
     program: str
     organisation: str
     names_shown: bool
+    small_numbers: bool
     until: datetime
     given_by: str
     given_at: datetime

@@ -1,0 +1,69 @@
+"""What a reader under a grant may ask where a program keeps small numbers back (`suppress_below`), and the answer without them.
+
+Whoever may choose any period, registry or instant can ask twice and subtract. So these readers ask of one program, of all
+that was opened, whole or by month or by registry, as it stood at the end of a day: in these answers together nothing can
+be computed that is kept back. Between two days it may be seen that a number grew.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from notifier.domain import small_numbers
+from notifier.domain.figures import KEPT_BACK
+from notifier.domain.history import History
+from notifier.domain.small_numbers import Pattern
+from notifier.domain.transparency import midnight
+from notifier.errors import Invalid
+
+if TYPE_CHECKING:
+    from notifier.services.statistics import Query, Slice, Statistics
+
+_BY = (None, "month", "registry")
+
+
+def narrowed(query: "Query", programs: Collection[str], now: datetime) -> "Query":
+    """The question as it may be asked: as of the last midnight, where it names no other. Raises Invalid for any other."""
+    if len(programs) > 1:
+        raise _refused("name one program: sums over programs are not told")
+    if query.basis != "cohort" or query.by not in _BY:
+        raise _refused("ask for a cohort, whole, by month or by registry")
+    if query.registry is not None or query.start is not None or query.end is not None:
+        raise _refused("ask for everything, without registry, from and to; `by` has the parts")
+    as_of = query.as_of or midnight(now)
+    if as_of != midnight(as_of):
+        raise _refused("as_of: the beginning of a day, UTC")
+    return replace(query, as_of=as_of)
+
+
+def refuse(below: int, what: str) -> None:
+    """Raises Invalid for what would tell numbers that are kept back."""
+    if below:
+        raise _refused(f"{what} are not told")
+
+
+def _refused(why: str) -> Invalid:
+    return Invalid(f"small numbers of this program are kept back from you; {why}", code="suppressed")
+
+
+def kept_back(found: "Statistics", units: Sequence[History], below: int) -> "Statistics":
+    """The answer without its small numbers, and without others that would tell them."""
+    pattern = small_numbers.pattern(units, below)
+    whole = _without(found.whole, pattern, small_numbers.WHOLE)
+    return replace(
+        found,
+        whole=whole,
+        slices=[_without(part, pattern, _key(found.query.by, part.key)) for part in found.slices],
+        comparisons={},
+        cases=KEPT_BACK if whole.cohort and whole.cohort.cases == KEPT_BACK else found.cases,
+        suppress_below=below,
+    )
+
+
+def _key(by: str | None, key: str) -> str:
+    return small_numbers.registry_key(key) if by == "registry" else key
+
+
+def _without(part: "Slice", pattern: Pattern, key: str) -> "Slice":
+    return replace(part, cohort=part.cohort and small_numbers.without(part.cohort, pattern.of(key)))
