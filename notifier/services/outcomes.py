@@ -19,8 +19,8 @@ from notifier.services.access import DAEMON
 from notifier.services.alarming import raise_alarm
 from notifier.services.context import Context
 from notifier.services.looking import look
+from notifier.store import appeals, contacts, observations
 from notifier.store import cases as case_store
-from notifier.store import contacts, observations
 from notifier.store import notices as notice_store
 from notifier.store.database import Connection, Tx
 from notifier.store.ids import new_id
@@ -119,6 +119,7 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str, seen: Look) ->
         )
     if requested is Measure.RESTORE and found.verdict in PROVEN:
         await release(tx.con, case.id)
+        await appeals.restored(tx.con, case.id, tx.now)
     standing = await _standing(tx.con, case.id)
     final = _is_final(found, row["deadline"], tx.now)
     next_look = _next_look(program, found.verdict, final, row["claimed_at"], row["deadline"], tx.now, claim_id)

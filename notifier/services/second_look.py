@@ -58,4 +58,4 @@ async def settle(ctx: Context, tx: Tx, who: Principal, task: Any, resolution: st
     if case.state in OPEN:
         await withdrawing.withdraw(ctx, tx, case, who.id, reason, "error")
     else:  # its event is over, so everyone told was asked to restore it
-        await tx.save(case.apply(FoundWrong(str(task["approval"]), who.id), tx.now))
+        await withdrawing.own_error(tx, await tx.save(case.apply(FoundWrong(str(task["approval"]), who.id), tx.now)))

@@ -5,8 +5,11 @@ from notifier.domain.events import Withdrawn
 from notifier.domain.notice import LIVE
 from notifier.services import binding, recalling
 from notifier.services.context import Context
+from notifier.store import appeals as appeal_store
 from notifier.store import notices as notice_store
 from notifier.store.database import Tx
+
+OWN_ERROR = "withdrawn"  # the cause of a correction
 
 
 async def withdraw(ctx: Context, tx: Tx, case: Case, by: str, reason: str, ground: str) -> Case:
@@ -19,4 +22,12 @@ async def withdraw(ctx: Context, tx: Tx, case: Case, by: str, reason: str, groun
     cured = ground == "cured"
     await binding.take_back(ctx, tx, case, live, reason, by, cured=cured)
     await binding.take_back_linked(ctx, tx, linked, reason, by, cured=cured)
-    return await tx.save(step)
+    case = await tx.save(step)
+    if ground == "error" and live:
+        await own_error(tx, case)
+    return case
+
+
+async def own_error(tx: Tx, case: Case) -> None:
+    """We asked in error and found it out ourselves: the ledger says so, as where a registrant had to."""
+    await appeal_store.insert_correction(tx.con, case.id, None, case.program, str(case.measure), OWN_ERROR, tx.now)

@@ -14,7 +14,7 @@ from notifier.errors import Conflict, Forbidden, Invalid
 from notifier.sandbox.config import Pace
 from notifier.sandbox.rdap_server import RdapFault
 from notifier.sandbox.world import Act
-from notifier.services import event_reports, releasing, review, tasks
+from notifier.services import corrections, event_reports, releasing, review, tasks
 from tests.services.conftest import Opens
 from tests.services.stages import PLAN, RITA, ROLF, Stage, agree, until
 from tests.services.test_live_and_orders import sample
@@ -267,3 +267,5 @@ async def test_found_wrong_after_the_event_it_is_on_record(live: Stage) -> None:
     assert (await live.case(case_id))["aftermath"] == "lifted_wrong"
     await live.pass_time(days=1)
     assert (await live.case(case_id))["aftermath"] == "lifted_wrong"
+    (line,) = (await corrections.corrections(live.ctx)).items
+    assert (line["cause"], line["held_since"] is None) == ("withdrawn", False)

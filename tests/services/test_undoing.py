@@ -7,7 +7,7 @@ import pytest
 
 from notifier.domain.answer import Answer
 from notifier.sandbox.world import Act
-from notifier.services import responses, review, tasks, undoing
+from notifier.services import corrections, responses, review, tasks, undoing
 from tests.services.stages import HOOK, MAIL, PIR, RITA, VERISIGN, Stage
 
 OF = {MAIL: ("verisign", VERISIGN), HOOK: ("pir", PIR)}
@@ -112,6 +112,17 @@ async def test_an_undo_that_is_answered_and_seen_needs_nobody(stage: Stage) -> N
     claims = await stage.ctx.db.fetch("select measure, verdict from claim order by claimed_at")
     assert [tuple(claim) for claim in claims] == [("hold", "released"), ("restore", "verified")]
     assert (len(await undos(stage, case_id)), await alarms(stage), await planned(stage)) == (1, [], 0)
+    (line,) = (await corrections.corrections(stage.ctx)).items
+    assert (line["cause"], line["measure"], line["program"]) == ("withdrawn", "hold", "opioids")
+    assert line["held_since"] < line["corrected_at"] < line["restored_at"]
+
+
+async def test_what_was_cured_or_never_left_is_no_correction(stage: Stage) -> None:
+    case_id = await stage.notified(HOOK)
+    await review.withdraw(stage.ctx, RITA, case_id, "it is cured", "cured")
+    case_id = await stage.case_in_review(MAIL)
+    await review.withdraw(stage.ctx, RITA, case_id, "our error", "error")
+    assert (await corrections.corrections(stage.ctx)).items == []
 
 
 async def test_an_undo_that_is_claimed_and_not_done_alarms(stage: Stage) -> None:

@@ -153,7 +153,7 @@ class CorrectionOut(View):
     measure: str
     cause: str = Field(
         description="A cause of an appeal's decision; `unanswered`: we did not stand up for it in time; "
-        "`unsupported`: nobody brought fresh evidence for it."
+        "`unsupported`: nobody brought fresh evidence for it; `withdrawn`: we found our own error."
     )
     corrected_at: datetime
     held_since: datetime | None = Field(description="First seen out of the zone or held; null: it never was.")
