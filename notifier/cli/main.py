@@ -14,6 +14,8 @@ from notifier.cli import (
     names,
     people,
     program,
+    reasons,
+    report,
     running,
     sample,
     stats,
@@ -36,7 +38,8 @@ app.command("migrate")(running.migrate)
 app.command("check-config")(running.check_config)
 app.command("submit")(submit.submit)
 app.command("names")(names.names)
-app.command("report")(stats.report)
+app.command("report")(report.report)
+app.command("reasons")(reasons.reasons)
 app.add_typer(stats.app, name="stats")
 app.add_typer(people.user, name="user")
 app.add_typer(people.token, name="token")

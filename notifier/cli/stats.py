@@ -1,4 +1,4 @@
-"""stats, stats verify, report: what `GET /statistics` gives, the yearly report, and the proof of such a file."""
+"""stats, stats verify: what `GET /statistics` gives, and the proof of a file of numbers."""
 
 import sys
 from dataclasses import replace
@@ -14,10 +14,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from notifier.cli.session import Config, Token, opened, run, who_acts
+from notifier.domain.figure_words import span
 from notifier.domain.table_rows import Cell, told
 from notifier.errors import Invalid
 from notifier.services import reports, statistics
-from notifier.services.reports import span
 from notifier.services.statistics import Query, Statistics
 
 
@@ -65,8 +65,8 @@ def stats(
         return
 
     async def work() -> None:
-        asked = Query(program, registry, _moment("--from", start), _moment("--to", end))
-        asked = replace(asked, by=by.value if by else None, basis=basis.value, as_of=_moment("--as-of", as_of))
+        asked = Query(program, registry, moment("--from", start), moment("--to", end))
+        asked = replace(asked, by=by.value if by else None, basis=basis.value, as_of=moment("--as-of", as_of))
         async with opened(config) as house:
             who = await who_acts(house, token)
             if form is Form.CSV:
@@ -91,9 +91,9 @@ def verify(
     """Compute a file of numbers again, as of its own instant. Exit code 1 when it says something else."""
 
     async def work() -> list[str]:
-        text = file.read_bytes().decode("utf-8", "replace")
+        content = file.read_bytes()
         async with opened(config) as house:
-            return await reports.verify(house.ctx, await who_acts(house, token), text)
+            return await reports.verify(house.ctx, await who_acts(house, token), content)
 
     if faults := run(work()):
         for fault in faults:
@@ -102,29 +102,7 @@ def verify(
     print(f"{file} is what is computed again")
 
 
-def report(
-    program: Annotated[str, typer.Option("--program", help="Program id.")],
-    year: Annotated[int, typer.Option("--year", help="Its cohort: what was opened in it (UTC).")],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Ends in .html, .csv or .json.")],
-    token: Token = None,
-    config: Config = None,
-) -> None:
-    """Write a program's yearly report: who was asked, who did what, with intervals. Needs a token."""
-    form = out.suffix.removeprefix(".").lower()
-
-    async def work() -> None:
-        if form not in set(reports.Form):
-            raise Invalid("--out: a file that ends in .html, .csv or .json")
-        async with opened(config) as house:
-            who = await who_acts(house, token)
-            text = await reports.yearly_report(house.ctx, who, program, year, reports.Form(form), via="cli")
-            out.write_bytes(text.encode())
-        print(f"{out} is written; notifier stats verify {out} computes it again")
-
-    run(work())
-
-
-def _moment(option: str, text: str | None) -> datetime | None:
+def moment(option: str, text: str | None) -> datetime | None:
     """A day is its first instant in UTC. Raises Invalid for a time without a zone."""
     if text is None:
         return None

@@ -13,7 +13,7 @@ from notifier.domain.epp import Measure
 from notifier.domain.figures import Share, outcome_of, share_of
 from notifier.domain.history import Asked, History
 
-_DARK = frozenset({str(Measure.HOLD), str(Measure.DELETE)})
+DARK = frozenset({str(Measure.HOLD), str(Measure.DELETE)})
 SILENT = {
     "none": "no answer",
     "acknowledged": "acknowledged only",
@@ -81,8 +81,8 @@ def _action(unit: History, asked: Asked) -> str:
 def requests(units: Iterable[History]) -> Requests:
     """Of the units that somebody was asked about."""
     asked = [unit for unit in units if unit.sent is not None]
-    dark = [unit for unit in asked if _acts(unit) & _DARK]
-    others = [unit for unit in asked if not _acts(unit) & _DARK]
+    dark = [unit for unit in asked if _acts(unit) & DARK]
+    others = [unit for unit in asked if not _acts(unit) & DARK]
     lit = [unit for unit in others if _acts(unit)]
     undone = [unit for unit in asked if unit.restored is not None]
     return Requests(

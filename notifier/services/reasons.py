@@ -58,9 +58,10 @@ async def for_registrant(
 
 
 async def statement(
-    ctx: Context, con: Connection, case: Case, notice_id: str, language: str = ENGLISH
+    ctx: Context, con: Connection, case: Case, notice_id: str, language: str = ENGLISH, *, pages_named: bool = True
 ) -> Mapping[str, Any]:
-    """The fields, their sentences in a language. Times are dates, as that schema has them."""
+    """The fields, their sentences in a language. Times are dates, as that schema has them. Addresses of pages may tell of
+    people; `pages_named` leaves them out of what is published."""
     say = speaker(language)
     row = await con.fetchrow(
         "select measure, domain, party, sent_at, content->>'recipient_name' as recipient from notice where id = $1",
@@ -82,7 +83,7 @@ async def statement(
         measure=translated(language, measure.replace("_", " ")),
     )
     pages = [url.partition("?")[0] for url in await evaluation.sample_urls(con, case.id)][:_PAGES]
-    if pages:
+    if pages and pages_named:
         said += " " + say("The pages that were read: %(pages)s.", pages=", ".join(dict.fromkeys(pages)))
     fields: dict[str, Any] = {
         "decision_ground": "DECISION_GROUND_ILLEGAL_CONTENT",
@@ -100,6 +101,8 @@ async def statement(
         "automated_decision": "AUTOMATED_DECISION_NOT_AUTOMATED",
         "puid": f"{case.reference}-{notice_id}"[:_MAX_ID],
     }
+    if keyword == "KEYWORD_OTHER":
+        fields["category_specification_other"] = translated(language, program.name)[:_MAX_GROUND]
     if measure is Measure.CONTENT_REMOVAL:
         fields["decision_visibility"] = ["DECISION_VISIBILITY_CONTENT_REMOVED"]
     else:

@@ -1,91 +1,122 @@
-"""The yearly report of a program, in three forms, and the proof that a file of numbers is what it says it is.
+"""Reports, each kind in every form, and the proof that a file of numbers is what it says it is.
 
-A file holds the question that it answers. To verify it, the question is asked again as of the same instant, the file
-is made again, and the two must be the same, byte for byte.
+A file holds the question that it answers. To verify it, the question is asked again as of the same instant and the same
+snapshot of the log, the file is made again, and the two must be the same, byte for byte.
 """
 
+import asyncio
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import asdict
-from datetime import UTC, datetime
-from enum import StrEnum
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import MAXYEAR, UTC, datetime
 from itertools import zip_longest
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from notifier import resources
-from notifier.domain import yearly
-from notifier.domain.table_rows import COLUMNS, Cell, csv_text, safe_cell
 from notifier.errors import Invalid
-from notifier.services import statistics
+from notifier.services import grants, report_forms, small_numbers, statistics
 from notifier.services.access import Principal
 from notifier.services.context import Context
+from notifier.services.report_accuracy import accuracy_report
+from notifier.services.report_data import Asked, Body, Form, Ground, Kind
+from notifier.services.report_errors import collateral_report, reinstatements
+from notifier.services.report_forms import Written
+from notifier.services.report_registry import pilot_report, scorecard
+from notifier.services.report_yearly import old_yearly_report, yearly_report
 from notifier.services.statistics import Query, Statistics
 from notifier.store import audit as audit_store
-from notifier.store import transitions
+from notifier.store import report_marks, transitions
 
-_DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
-_INDEPENDENCE = (
-    "A report is checked against the program's published rules, each of which passes, fails or is unknown; unknown never passes.",
-    "A person who neither reported nor brought evidence reads the exact notice and approves it; whoever took part cannot.",
-    "Providers act voluntarily and may decline; a decline is an outcome, and is not held against them.",
-    "What a provider says it did is a claim until our own looks at the registry's data and the zone saw it.",
-    "Each step is an entry of a signed log that shows any later change.",
-)
+_MAKERS: Mapping[Kind, Callable[[Ground], Awaitable[Body]]] = {
+    Kind.YEARLY: yearly_report,
+    Kind.SCORECARD: scorecard,
+    Kind.ACCURACY: accuracy_report,
+    Kind.REINSTATEMENTS: reinstatements,
+    Kind.COLLATERAL: collateral_report,
+    Kind.PILOT: pilot_report,
+}
+WORDS: Mapping[Kind, str] = {
+    Kind.YEARLY: "what was asked of whom in a year, who acted, and how independence is kept",
+    Kind.SCORECARD: "one registry beside all others of the program: how far, how fast, what was claimed and what was seen",
+    Kind.ACCURACY: "how often each reporting organisation was right; for the program's owner",
+    Kind.REINSTATEMENTS: "what was taken back, whether cured, lapsed or wrong, and how long it took",
+    Kind.COLLATERAL: "what else would have gone dark with a name, what did, and what was refused for it",
+    Kind.PILOT: "before, during and after a pilot, beside registries that took no part, and where names hopped to",
+}
+_LAYOUT = 2  # from here on a document has sections; yearly reports from before have none
+_YEARLY = "yearly-report"
+_SNAPSHOT = re.compile(r"([0-9]{1,19}):([0-9]{1,19}):((?:[0-9]{1,19}(?:,[0-9]{1,19})*)?)\Z", re.ASCII)
+_NOTHING = "1:1:"  # the snapshot of an empty log; old reports read none
 
 
-class Form(StrEnum):
-    HTML = "html"
-    CSV = "csv"
-    JSON = "json"
+@dataclass(frozen=True, slots=True)
+class File:
+    """A report as it leaves, and its drawings by key."""
+
+    content: bytes
+    charts: Mapping[str, Markup]
 
 
-async def yearly_report(ctx: Context, who: Principal, program: str, year: int, form: Form, *, via: str) -> str:
-    """The report on the cohort of a year (UTC), as of now. Who took it away is in the log.
+async def report(ctx: Context, who: Principal, asked: Asked, form: Form, *, via: str) -> File:
+    """A report as of now. Who took it away is in the log.
 
-    Raises NotFound for a program outside the reader's reach, Invalid for a year that has not begun.
+    Raises NotFound for a program outside the reader's reach, Invalid for a question that has no answer and for a form
+    that needs a package that is not installed.
     """
     now = await ctx.db.clock.now()
-    if not 2000 <= year <= now.year:
-        raise Invalid("year: one that has begun")
+    _bounded(asked, now)
     async with ctx.db.pool.acquire() as con:
         newest = await audit_store.newest_checkpoint(con)
-        now = await transitions.newest_instant(con, now)
+        as_of = await transitions.newest_instant(con, now)
+        snapshot = await report_marks.snapshot(con)
     checkpoint = {"size": newest.size, "root": newest.root.hex()} if newest else None
-    document, found = await _document(ctx, who, program, year, now, checkpoint)
-    await statistics.note_export(ctx, who, found, f"report.{form}", via)
-    return _written(document, form)
+    made, found = await _made(Ground(ctx, who, asked, as_of, snapshot), checkpoint)
+    content = await asyncio.to_thread(made.file, form)  # paper takes a second, and others wait for the loop
+    name = f"report.{form}" if asked.kind is Kind.YEARLY else f"report.{asked.kind}.{form}"
+    await statistics.note_export(ctx, who, found, name, via)
+    return File(content, made.charts)
 
 
-async def verify(ctx: Context, who: Principal, text: str) -> list[str]:
+def of_year(program: str, year: int) -> Asked:
+    """The yearly report's question: the cohort of a year (UTC)."""
+    if not 2000 <= year < MAXYEAR:
+        raise Invalid("year: one that has begun")
+    return Asked(
+        Kind.YEARLY, program, datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC), year=year
+    )
+
+
+async def verify(ctx: Context, who: Principal, content: bytes) -> list[str]:
     """What is wrong with a file that `stats` or `report` made; nothing when it is what would be made again.
 
     Raises Invalid for a file that says of nothing what it is.
     """
-    told, form = _read(text)
+    told, form = report_forms.read(content)
     about = _of(told, "about")
     faults: list[str] = []
-    if told.get("kind") == "yearly-report":
-        checkpoint = told.get("checkpoint")
-        year, program = told.get("year"), about.get("program")
-        if not isinstance(year, int) or not isinstance(program, str):
-            raise Invalid("the file does not say which program and year it is about")
-        made, _ = await _document(ctx, who, program, year, _moment(about.get("as_of")), checkpoint)
+    if told.get("kind") is not None:
+        asked = _asked(told, about)
+        _bounded(asked, await ctx.db.clock.now())
+        old, checkpoint = report_forms.is_old(told), told.get("checkpoint")
+        snapshot = _NOTHING if old else _snapshot(told.get("snapshot"))
+        ground = Ground(ctx, who, asked, _moment(about.get("as_of")), snapshot)
+        made, _ = await _made(ground, checkpoint, old=old)
+        document: dict[str, Any] = dict(made.document)
         faults += await _checkpoint_faults(ctx, checkpoint)
-        faults += _rule_notes(about, made["about"])
-        made["about"]["programs"] = about.get("programs")
-        again = _written(made, form)
+        faults += _rule_notes(about, document["about"])
+        document["about"]["programs"] = about.get("programs")
+        again = await asyncio.to_thread(Written(document, made.charts).file, form)
     else:
         found = await statistics.statistics(ctx, who, _query(about))
-        made = statistics.document(found)
-        faults += _rule_notes(about, made["about"])
-        made["about"]["programs"] = about.get("programs")
-        again = statistics.json_of(made) if form is Form.JSON else statistics.csv_of(made)
-    if _plain(again) != _plain(text):
-        found_in = _lines(text, again) if form is Form.CSV else _differences(told, made)
+        document = statistics.document(found)
+        faults += _rule_notes(about, document["about"])
+        document["about"]["programs"] = about.get("programs")
+        text = statistics.json_of(document) if form is Form.JSON else statistics.csv_of(document)
+        again = text.encode()
+    if _plain(again) != _plain(content):
+        found_in = _lines(content, again) if form is Form.CSV else _differences(told, document)
         faults += found_in or ["the file around its figures is not what is made again"]
     return faults
 
@@ -93,126 +124,81 @@ async def verify(ctx: Context, who: Principal, text: str) -> list[str]:
 # --- making ---------------------------------------------------------------------------------------------------------
 
 
-async def _document(
-    ctx: Context, who: Principal, program: str, year: int, as_of: datetime, checkpoint: Any
-) -> tuple[dict[str, Any], Statistics]:
-    start, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
-    asked = Query(program, start=start, end=end, as_of=as_of)
-    found, units = await statistics.with_units(ctx, who, asked)
-    period = await statistics.statistics(ctx, who, Query(program, start=start, end=end, basis="period", as_of=as_of))
-    flow = period.whole.period.flow if period.whole.period else None
-    of = ctx.program(program)
-    made: dict[str, Any] = {
-        "kind": "yearly-report",
-        "year": year,
-        "program": {"id": of.id, "name": of.name, "owner": of.owner},
-        **statistics.document(found),
-        "units": len(units),
-        "providers": [asdict(line) for line in yearly.providers(units, of.category)],
-        "requests": asdict(yearly.requests(units)),
-        "period": asdict(flow) if flow else {},
-        "independence": list(_INDEPENDENCE),
-        "checkpoint": checkpoint,
+async def _allowed(ground: Ground) -> None:
+    """Raises NotFound for a program outside the reader's reach, Invalid where small numbers are kept back from them."""
+    ctx, who, query = ground.ctx, ground.who, Query(ground.asked.program)
+    now = await ctx.db.clock.now()
+    async with ctx.db.pool.acquire() as con:
+        programs = await statistics.asked_about(ctx, con, who, query, now)
+        small_numbers.refuse(await grants.suppress_below(ctx, con, who, programs, now), "reports")
+
+
+async def _made(ground: Ground, checkpoint: Any, *, old: bool = False) -> tuple[Written, Statistics]:
+    asked, of = ground.asked, ground.ctx.program
+    await _allowed(ground)
+    body = await (old_yearly_report if old else _MAKERS[asked.kind])(ground)
+    program = of(asked.program)
+    document: dict[str, Any] = {
+        "kind": _YEARLY if asked.kind is Kind.YEARLY else str(asked.kind),
+        **({"year": asked.year} if asked.kind is Kind.YEARLY else {}),
+        **({} if old else {"layout": _LAYOUT, "title": body.title, "lead": list(body.lead)}),
+        "program": {"id": program.id, "name": program.name, "owner": program.owner},
+        "about": statistics.about(body.found),
+        "rows": list(body.rows),
+        **body.more,
     }
-    return json.loads(statistics.json_of(made)), found
+    if not old:
+        asked_of = {
+            "from": asked.start.isoformat() if asked.start else None,
+            "to": asked.end.isoformat() if asked.end else None,
+            "registries": list(asked.registries),
+        }
+        document |= {"asked": asked_of, "snapshot": ground.snapshot, "sections": [asdict(one) for one in body.sections]}
+    document["checkpoint"] = checkpoint
+    return Written(json.loads(statistics.json_of(document)), {} if old else body.charts), body.found
 
 
-def _written(document: Mapping[str, Any], form: Form) -> str:
-    if form is Form.JSON:
-        return statistics.json_of(document)
-    if form is Form.CSV:
-        return _csv(document)
-    return _html(document)
-
-
-def _csv(document: Mapping[str, Any]) -> str:
-    """Its figures as rows, the two tables among them; the document itself in one cell, from which it is verified."""
-    told: list[dict[str, Cell]] = [
-        {"slice": "about", "part": "document", "figure": json.dumps(document, ensure_ascii=False)},
-        {"slice": "about", "part": "simulated", "figure": safe_cell(document["about"]["simulated"])},
-    ]
-    for line in document["providers"]:
-        who = f"{line['provider']} ({line['party']}): {line['category']}"
-        told += [
-            _counted("provider", f"{who}: {action}", n) | {"out_of": line["notices"]}
-            for action, n in line["actions"].items()
-        ]
-    asked, suspended = document["requests"], document["requests"]["suspended"]
-    for name in ("requested", "not_suspended", "reversed_cured", "reversed_error"):
-        told.append(_counted("requests", name, asked[name]))
-    interval = {name: suspended[name] for name in ("share", "low", "high", "few")}
-    told.append(_counted("requests", "suspended", suspended["n"]) | {"out_of": suspended["of"], **interval})
-    for kind in ("other_acts", "reasons"):
-        told += [_counted(f"requests {kind}", word, n) for word, n in asked[kind].items()]
-    told += [_counted("flow", name, n) | {"basis": "period"} for name, n in document["period"].items()]
-    return csv_text(COLUMNS, [*told, *document["rows"]])
-
-
-def _counted(part: str, figure: str, n: int) -> dict[str, Cell]:
-    return {"slice": "all", "part": part, "figure": figure, "basis": "cohort", "n": n}
-
-
-def _html(document: Mapping[str, Any]) -> str:
-    """One page without a script that runs; its data stands in it as JSON, in which no tag can begin."""
-    templates = Environment(
-        loader=FileSystemLoader(resources.folder("templates") / "reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters |= {"share": _share_words, "row_share": _row_words, "span": span}
-    data = (
-        json.dumps(document, ensure_ascii=False).replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-    )
-    return templates.get_template("yearly.html").render(r=document, data=Markup(data)) + "\n"  # noqa: S704 (escaped above)
-
-
-def _share_words(share: Mapping[str, Any]) -> str:
-    if share["share"] is None:
-        return "0 of 0"
-    flag = "*" if share["few"] else ""
-    interval = f"{100 * share['low']:.1f} to {100 * share['high']:.1f}"
-    return f"{share['n']} of {share['of']}: {100 * share['share']:.1f} % ({interval}){flag}"
-
-
-def _row_words(row: Mapping[str, Any]) -> str:
-    return _share_words({**row, "of": row["out_of"]})
-
-
-def span(seconds: float | None) -> str:
-    """A length of time in the unit that fits it; a dash when there is none."""
-    if seconds is None:
-        return "-"
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"
+def _bounded(asked: Asked, now: datetime) -> None:
+    if asked.year is not None and not 2000 <= asked.year <= now.year:
+        raise Invalid("year: one that has begun")
+    if asked.start is not None and asked.end is not None and asked.end < asked.start:
+        raise Invalid("to: lies before from")
+    if asked.registries and asked.kind in (Kind.YEARLY, Kind.ACCURACY):
+        raise Invalid(f"registry: the {asked.kind} report is of the whole program")
 
 
 # --- verifying ------------------------------------------------------------------------------------------------------
 
 
-def _read(text: str) -> tuple[Mapping[str, Any], Form]:
-    """The document that a file holds, and its form."""
-    try:
-        if found := _DATA.search(text):
-            return _mapping(json.loads(found[1])), Form.HTML
-        if text.lstrip().startswith("{"):
-            return _mapping(json.loads(text)), Form.JSON
-        if text.startswith(",".join(COLUMNS)):
-            about = statistics.about_in_csv(text)
-            whole = about.get("document")
-            return (_mapping(json.loads(whole)) if whole is not None else {"about": about}), Form.CSV
-    except (ValueError, KeyError, RecursionError) as error:
-        raise Invalid("the file's data cannot be read") from error
-    raise Invalid("the file is none that `stats` or `report` writes")
+def _asked(told: Mapping[str, Any], about: Mapping[str, Any]) -> Asked:
+    """The question of a file."""
+    kind, year, program = told.get("kind"), told.get("year"), about.get("program")
+    if not isinstance(program, str):
+        raise Invalid("the file does not say which program it is about")
+    if kind == _YEARLY:
+        if not isinstance(year, int) or isinstance(year, bool):
+            raise Invalid("the file does not say which program and year it is about")
+        return of_year(program, year)
+    if not isinstance(kind, str) or kind not in set(Kind):
+        raise Invalid("the file does not say which kind of report it is")
+    bounds = _of(told, "asked")
+    registries = bounds.get("registries")
+    if not isinstance(registries, list) or not all(isinstance(one, str) for one in registries):
+        raise Invalid("the file does not say which registries it is about")
+    start, end = (None if bounds.get(key) is None else _moment(bounds[key]) for key in ("from", "to"))
+    return Asked(Kind(kind), program, start, end, tuple(registries))
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError("no document")
-    return value
+def _snapshot(text: Any) -> str:
+    """A snapshot as the database writes it: the first transaction under way, the next to come, those under way between."""
+    parts = _SNAPSHOT.match(text) if isinstance(text, str) and len(text) <= 100_000 else None
+    if parts is None:
+        raise Invalid("the file's snapshot is none")
+    first, following = int(parts[1]), int(parts[2])
+    running = [int(one) for one in parts[3].split(",") if one]
+    if not 0 < first <= following < 2**63 or running != sorted({one for one in running if first <= one < following}):
+        raise Invalid("the file's snapshot is none")
+    return str(text)
 
 
 def _of(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -229,7 +215,10 @@ def _moment(text: Any) -> datetime:
         raise Invalid("the file has a time that is none") from error
     if at.tzinfo is None:
         raise Invalid("the file has a time without a zone")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise Invalid("the file has a time that is none") from error
 
 
 def _query(about: Mapping[str, Any]) -> Query:
@@ -273,16 +262,15 @@ def _rule_notes(told: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _plain(text: str) -> str:
-    return text.replace("\r\n", "\n").rstrip("\n")
+def _plain(content: bytes) -> bytes:
+    return content.replace(b"\r\n", b"\n").rstrip(b"\n")
 
 
-def _lines(told: str, made: str) -> list[str]:
+def _lines(told: bytes, made: bytes) -> list[str]:
     """The first lines that differ."""
-    pairs = zip_longest(_plain(told).split("\n"), _plain(made).split("\n"), fillvalue="")
-    return [f"line {n}: the file says {a!r:.200}, and it is {b!r:.200}" for n, (a, b) in enumerate(pairs, 1) if a != b][
-        :20
-    ]
+    one, other = (_plain(content).decode("utf-8", "replace").split("\n") for content in (told, made))
+    pairs = enumerate(zip_longest(one, other, fillvalue=""), 1)
+    return [f"line {n}: the file says {a!r:.200}, and it is {b!r:.200}" for n, (a, b) in pairs if a != b][:20]
 
 
 def _differences(told: Any, made: Any, at: str = "") -> list[str]:

@@ -163,6 +163,24 @@ async def newest_request(con: "Connection", case_id: str) -> str | None:
     return str(found) if found else None
 
 
+async def requests_left(
+    con: "Connection", program: str, start: datetime | None, end: datetime | None
+) -> list[tuple[str, str]]:
+    """(case, notice) of each request that left between the two, oldest first; none of a case that waits for an authority."""
+    rows = await con.fetch(
+        "select n.case_id, n.id from notice n join cases c on c.id = n.case_id where c.program = $1 and n.purpose = any($2) "
+        "and n.state = any($3) and n.sent_at is not null and ($4::timestamptz is null or n.sent_at >= $4) "
+        "and ($5::timestamptz is null or n.sent_at < $5) and not exists (select from deconfliction_hold d "
+        "where d.case_id = c.id and d.ended_at is null) order by n.sent_at, n.id",
+        program,
+        [str(purpose) for purpose in ASKING],
+        list(_TOLD),
+        start,
+        end,
+    )
+    return [(str(row["case_id"]), str(row["id"])) for row in rows]
+
+
 async def goes_on_in(con: "Connection", case_id: str) -> str:
     """The case that a merged one lives on in; itself when it was not merged."""
     found = await con.fetchval(

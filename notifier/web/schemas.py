@@ -12,6 +12,7 @@ from notifier.domain.fields import Instant
 from notifier.domain.notice import NoticeState
 from notifier.services.hops import HopState
 from notifier.services.paging import MAX_PAGE
+from notifier.services.report_data import Form, Kind
 from notifier.services.statistics import Basis, By
 
 _UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
@@ -220,6 +221,22 @@ class StatisticsQuery(StatisticsFilter):
         default=False,
         description="Whether figures of now and of whole months may come from what was added up beforehand: counts exact, "
         "times within a sixteenth, no list of cases.",
+    )
+
+
+class ReportQuery(_Asked):
+    kind: Kind = Field(description="What it tells of; docs/measures.md has each.")
+    program: Slug = Field(description="Program id.")
+    form: Form = Field(default=Form.JSON, description="pdf and parquet need a package that may not be installed.")
+    year: Annotated[int, Field(ge=2000, le=9998)] | None = Field(
+        default=None, description="Of yearly, and of no other."
+    )
+    start: Moment | None = Field(
+        default=None, alias="from", description="Of a pilot when it began; else counted from here."
+    )
+    end: Moment | None = Field(default=None, alias="to", description="Before this time.")
+    registry: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}(,[a-z0-9-]{1,60}){0,99}$")] | None = Field(
+        default=None, description="Of a scorecard whose; of a pilot who took part, with commas between."
     )
 
 

@@ -139,7 +139,7 @@ async def test_a_registrant_contests(
             ["/desk/cases", "/desk/work", "/desk/alarms", "/desk/watch", "/desk/appeals", "/desk/events"],
         ),
         ("Vera Verisign", ["/portal/history", "/portal/channel", "/account/tokens"]),
-        ("Otto Auditor", ["/audit", "/desk/cases", "/figures"]),
+        ("Otto Auditor", ["/audit", "/desk/cases", "/figures", "/figures/reports"]),
         ("Ada Admin", ["/admin", "/admin/config", "/admin/people", "/admin/tokens", "/admin/grants", "/desk/alarms"]),
     ],
 )

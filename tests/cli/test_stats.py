@@ -5,6 +5,8 @@ import io
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.test_agreement import Typed, typed
 
 __all__ = ["typed"]
@@ -47,6 +49,54 @@ def test_a_report_is_written_and_verified(typed: Typed, tmp_path: Path) -> None:
         assert (checked.exit_code, "computed again" in checked.stdout) == (0, True), checked.output
         file.write_text(file.read_text().replace("2026", "2025"))
         assert typed("stats", "verify", file, by="eva").exit_code in (1, 2)
-    assert (
-        typed("report", "--program", "opioids", "--year", "2026", "--out", tmp_path / "a.pdf", by="eva").exit_code == 2
-    )
+
+
+def test_each_kind_and_form_is_written_and_verified(typed: Typed, tmp_path: Path) -> None:
+    typed.person("eva", "--role", "evaluator")
+    kinds = {
+        "yearly": ["--year", "2026"],
+        "scorecard": ["--registry", "verisign"],
+        "accuracy": ["--from", "2026-01-01", "--to", "2026-07-01"],
+        "reinstatements": ["--year", "2026"],
+        "collateral": ["--registry", "pir", "--from", "2026-01-01"],
+        "pilot": ["--from", "2026-01-01", "--to", "2026-03-01", "--registry", "pir", "--registry", "verisign"],
+    }
+    for kind, options in kinds.items():
+        for form in ("html", "pdf", "csv", "json", "parquet") if kind == "scorecard" else ("pdf",):
+            file = tmp_path / f"{kind}.{form}"
+            asked = ("report", "--kind", kind, "--program", "opioids", *options, "--out", file)
+            made = typed(*asked, "--charts", tmp_path / kind, by="eva")
+            assert made.exit_code == 0, made.output
+            checked = typed("stats", "verify", file, by="eva")
+            assert checked.exit_code == (2 if form == "parquet" else 0), checked.output
+    drawn = {path.name for path in (tmp_path / "scorecard").iterdir()}
+    assert drawn >= {"funnel-mine.svg", "funnel-mine.png", "funnel-rest.svg", "gap.png"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--out", "a.docx", "--year", "2026"],
+        ["--out", "a.pdf"],
+        ["--out", "a.pdf", "--year", "2999"],
+        ["--out", "a.pdf", "--year", "2026", "--from", "2026-01-01"],
+        ["--out", "a.pdf", "--year", "2026", "--registry", "pir"],
+        ["--out", "a.pdf", "--kind", "weekly"],
+        ["--out", "a.pdf", "--kind", "scorecard"],
+        ["--out", "a.pdf", "--kind", "pilot", "--from", "2026-01-01"],
+        ["--out", "a.pdf", "--kind", "collateral", "--year", "2026", "--to", "2026-01-01"],
+        ["--out", "a.pdf", "--kind", "collateral", "--from", "yesterday"],
+    ],
+)
+def test_what_cannot_be_reported(typed: Typed, options: list[str]) -> None:
+    typed.person("eva", "--role", "evaluator")
+    assert typed("report", "--program", "opioids", *options, by="eva").exit_code == 2
+    assert not Path(options[1]).exists()
+
+
+def test_statements_of_reasons_are_written(typed: Typed, tmp_path: Path) -> None:
+    made = typed("reasons", "--program", "opioids", "--from", "2026-01-01", "--out", tmp_path / "dsa", by="rita")
+    assert (made.exit_code, "0 statements in 0 files" in made.stdout) == (0, True), made.output
+    assert list((tmp_path / "dsa").iterdir()) == []
+    typed.person("eva", "--role", "evaluator")
+    assert typed("reasons", "--program", "opioids", "--out", tmp_path / "dsa", by="eva").exit_code == 2

@@ -5,12 +5,14 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from notifier.errors import Invalid, NotFound
-from notifier.services import reports, statistics
-from notifier.services.reports import Form
+from notifier.services import report_forms, reports, statistics
+from notifier.services.report_data import Form
+from notifier.services.report_forms import Written
 from notifier.services.statistics import Query
 from tests.services.stages import MAIL, RITA, Stage
 from tests.services.test_joining import opened
@@ -20,7 +22,8 @@ __all__ = ["told"]
 
 
 async def made(stage: Stage, form: Form) -> str:
-    return await reports.yearly_report(stage.ctx, RITA, "opioids", 2026, form, via="cli")
+    file = await reports.report(stage.ctx, RITA, reports.of_year("opioids", 2026), form, via="cli")
+    return file.content.decode()
 
 
 async def test_the_report_says_what_happened(told: Stage) -> None:
@@ -56,19 +59,19 @@ async def test_the_page_is_whole_and_says_the_same(told: Stage) -> None:
     assert page.count("<script") == 1  # data, which nothing runs
 
 
-@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize("form", [Form.HTML, Form.CSV, Form.JSON])
 async def test_a_report_is_computed_again_later(told: Stage, form: Form) -> None:
     text = await made(told, form)
     await told.pass_time(days=1)
     await opened(told, "later-shop.com")
-    assert await reports.verify(told.ctx, RITA, text) == []
+    assert await reports.verify(told.ctx, RITA, text.encode()) == []
     for wrong in (
         text.replace("declined_nexus", "declined_other"),
         text.replace("hold, seen", "hold, seem"),
         text + "<b>more</b>",
     ):
         try:
-            assert await reports.verify(told.ctx, RITA, wrong)
+            assert await reports.verify(told.ctx, RITA, wrong.encode())
         except Invalid:
             assert form is not Form.HTML
 
@@ -78,25 +81,26 @@ async def test_what_stats_wrote_is_computed_again(told: Stage) -> None:
         found = statistics.document(await statistics.statistics(told.ctx, RITA, query))
         as_csv, as_json = statistics.csv_of(found), statistics.json_of(found)
         for text in (as_csv, as_json):
-            assert await reports.verify(told.ctx, RITA, text) == []
+            assert await reports.verify(told.ctx, RITA, text.encode()) == []
         await opened(told, f"later-{query.basis}.com")
         rows = list(csv.reader(io.StringIO(as_csv, newline="")))
         row = next(r for r in rows if r[2] in ("verified", "opened_in"))
-        assert await reports.verify(told.ctx, RITA, as_csv.replace(",".join(row[:5]), ",".join([*row[:4], "77"]), 1))
-        assert await reports.verify(told.ctx, RITA, as_csv) == []
+        wrong = as_csv.replace(",".join(row[:5]), ",".join([*row[:4], "77"]), 1)
+        assert await reports.verify(told.ctx, RITA, wrong.encode())
+        assert await reports.verify(told.ctx, RITA, as_csv.encode()) == []
         edited = json.loads(as_json)
         edited["rows"][0]["n"] += 1
-        (fault, *_) = await reports.verify(told.ctx, RITA, statistics.json_of(edited))
+        (fault, *_) = await reports.verify(told.ctx, RITA, statistics.json_of(edited).encode())
         assert fault.startswith("rows[0].n: the file says")
         edited = json.loads(as_json)
         edited["about"]["case_list_sha256"] = "0" * 64
-        assert "case_list_sha256" in (await reports.verify(told.ctx, RITA, statistics.json_of(edited)))[0]
+        assert "case_list_sha256" in (await reports.verify(told.ctx, RITA, statistics.json_of(edited).encode()))[0]
 
 
 async def test_a_checkpoint_that_the_log_does_not_know_is_named(told: Stage) -> None:
     found = json.loads(await made(told, Form.JSON))
     found["checkpoint"] = {"size": 10**9, "root": "0" * 64}
-    assert "no checkpoint of size" in (await reports.verify(told.ctx, RITA, statistics.json_of(found)))[0]
+    assert "no checkpoint of size" in (await reports.verify(told.ctx, RITA, statistics.json_of(found).encode()))[0]
 
 
 @pytest.mark.parametrize(
@@ -104,11 +108,47 @@ async def test_a_checkpoint_that_the_log_does_not_know_is_named(told: Stage) -> 
 )
 async def test_what_is_no_file_of_ours(stage: Stage, text: str) -> None:
     with pytest.raises(Invalid):
-        await reports.verify(stage.ctx, RITA, text)
+        await reports.verify(stage.ctx, RITA, text.encode())
 
 
 async def test_what_cannot_be_reported(stage: Stage) -> None:
     with pytest.raises(Invalid):
-        await reports.yearly_report(stage.ctx, RITA, "opioids", 2999, Form.JSON, via="cli")
+        await reports.report(stage.ctx, RITA, reports.of_year("opioids", 2999), Form.JSON, via="cli")
     with pytest.raises(NotFound):
-        await reports.yearly_report(stage.ctx, EVA, "opioids", 2026, Form.JSON, via="cli")
+        await reports.report(stage.ctx, EVA, reports.of_year("opioids", 2026), Form.JSON, via="cli")
+
+
+# --- files from before reports had sections -------------------------------------------------------------------------
+
+OLD = Path(__file__).parent / "old_reports"
+
+
+@pytest.mark.parametrize("form", [Form.HTML, Form.CSV, Form.JSON])
+def test_an_old_file_is_written_as_it_was(form: Form) -> None:
+    """Files that an earlier release made of such a house: from the document that they hold, the same bytes."""
+    content = (OLD / f"yearly-2026.{form}").read_bytes()
+    document, told = report_forms.read(content)
+    assert told is form
+    assert report_forms.is_old(document)
+    assert Written(document).file(form) == content
+
+
+@pytest.mark.parametrize("form", [Form.HTML, Form.CSV, Form.JSON])
+async def test_an_old_file_is_still_verified(told: Stage, form: Form) -> None:
+    new = json.loads(await made(told, Form.JSON))
+    known = json.loads((OLD / "yearly-2026.json").read_text())
+    old = {key: new[key] for key in known}
+    old["rows"] = [row for row in new["rows"] if row["part"] != "accuracy"]
+    content = Written(old).file(form)
+    await opened(told, "later-shop.com")
+    assert await reports.verify(told.ctx, RITA, content) == []
+    assert await reports.verify(told.ctx, RITA, content.replace(b"declined_nexus", b"declined_other"))
+
+
+async def test_without_the_packages_it_says_what_to_install(told: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("notifier.services.report_pdf.find_spec", lambda name: None)
+    monkeypatch.setattr("notifier.services.parquet.find_spec", lambda name: None)
+    for form, extra in ((Form.PDF, "report"), (Form.PARQUET, "parquet")):
+        with pytest.raises(Invalid, match=rf"trusted-notifier\[{extra}\]"):
+            await reports.report(told.ctx, RITA, reports.of_year("opioids", 2026), form, via="cli")
+    assert await told.count("audit_entry where tag = 'statistics.exported'") == 0, "nothing left"

@@ -110,13 +110,13 @@ async def test_nothing_is_had_by_asking_twice(granted: Stage) -> None:
         await statistics.cases(ctx, EVA, ASKED, "all/funnel/opened")
     assert fault.value.code == "suppressed"
     with pytest.raises(Invalid):
-        await reports.yearly_report(ctx, EVA, "opioids", now.year, Form.JSON, via="api")
+        await reports.report(ctx, EVA, reports.of_year("opioids", now.year), Form.JSON, via="api")
     with pytest.raises(Invalid):
         await appeal_figures.cases(ctx, EVA, ASKED, "appeals/filed")
     # As of the last midnight, where no day is named: by then nothing was opened that Eva could see come in.
     found = await statistics.statistics(ctx, EVA, ASKED)
     assert (found.as_of.hour, found.as_of.minute, found.as_of.date()) == (0, 0, now.date())
-    assert await reports.verify(ctx, EVA, statistics.json_of(statistics.document(found))) == []
+    assert await reports.verify(ctx, EVA, statistics.json_of(statistics.document(found)).encode()) == []
     assert (await statistics.statistics(ctx, replace(OTTO, organisation="university"), ASKED)).suppress_below == 10
 
 

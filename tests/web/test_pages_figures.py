@@ -12,12 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 import pyarrow.parquet as pq
 import pytest
 
+from notifier import charts
+from notifier.charts import Bar, Span
 from notifier.domain.survival import Duration, kaplan_meier
 from notifier.services import appealing, grants
 from notifier.services.access import Role
 from notifier.services.appealing import Filing
-from notifier.web import charts
-from notifier.web.charts import Bar, Span
 from tests.services.stages import ADA, HOOK, MAIL, TIM, Stage, row
 from tests.web.browsing import Reader, Shown, seated
 from tests.web.callers import Callers
@@ -224,6 +224,73 @@ async def test_what_cannot_be_asked_is_said_on_the_form(eva: Reader, query: str)
     assert 'role="alert"' in page.text
     assert "<b>" not in page.text
     assert (await eva.get(f"/figures/cases?cell=all/funnel/nothing&{query}")).status in (404, 422)
+
+
+# --- reports --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "begins"),
+    [
+        ("kind=yearly&year=2026&form=html", b"<!doctype html>"),
+        ("kind=scorecard&registry=verisign&form=pdf", b"%PDF-"),
+        ("kind=accuracy&form=csv", b"slice,part,figure"),
+        ("kind=reinstatements&registry=&from=2026-01-01&to=2027-01-01&form=json", b"{"),
+        ("kind=collateral&registry=pir&form=parquet", b"PAR1"),
+        ("kind=pilot&from=2026-11-01&to=2026-11-20&registry=verisign&registry=pir&form=json", b"{"),
+    ],
+)
+async def test_each_report_can_be_taken_away(stage: Stage, eva: Reader, query: str, begins: bytes) -> None:
+    page = await eva.get("/figures/reports")
+    assert (page.status, page.heading) == (200, "Reports")
+    async with eva._session.get(f"/figures/reports/file?program=opioids&{query}") as got:
+        content = await got.read()
+        assert (got.status, content[: len(begins)]) == (200, begins), content[:500]
+        kind, form = re.search("kind=([a-z]+)", query), re.search("form=([a-z]+)", query)
+        assert kind is not None
+        assert form is not None
+        assert got.headers["Content-Disposition"] == f'attachment; filename="{kind[1]}-opioids.{form[1]}"'
+        assert got.headers["Cache-Control"] == "private, no-store"
+    last = await stage.ctx.db.fetchval(
+        "select via || ' ' || (body::json -> 'detail' ->> 'form') from audit_entry where tag = 'statistics.exported' "
+        "order by id desc limit 1"
+    )
+    assert last.startswith("page report.")
+    assert last.endswith(f".{form[1]}")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "kind=weekly&form=html",
+        "kind=yearly&form=html",
+        "kind=yearly&year=2999&form=html",
+        "kind=yearly&year=0000&form=html",
+        "kind=yearly&year=2026&form=docx",
+        "kind=scorecard&form=pdf",
+        "kind=scorecard&registry=%3Cb%3E&form=pdf",
+        "kind=pilot&from=2026-11-01&form=json",
+        "kind=pilot&from=yesterday&to=2026-11-01&form=json",
+        "kind=collateral&from=2026-11-01T10&form=json",
+        "kind=accuracy&form=csv&program=%3Cb%3E",
+    ],
+)
+async def test_a_report_that_cannot_be_is_said_on_the_form(eva: Reader, query: str) -> None:
+    page = await eva.get(f"/figures/reports/file?program=opioids&{query}")
+    assert page.status in (404, 422)
+    assert page.heading == "Reports"
+    assert 'role="alert"' in page.text
+    assert "<b>" not in page.text
+
+
+async def test_an_auditor_is_not_offered_what_it_may_not_have(stage: Stage) -> None:
+    otto = await seated(stage, "Otto of the reports", Role.AUDITOR)
+    page = await otto.get("/figures/reports")
+    assert "Scorecard of a registry" in page.words
+    assert "Accuracy of those who report" not in page.words
+    assert (await otto.get("/figures/reports/file?program=opioids&kind=accuracy&form=json")).status == 403
+    await otto.close()
 
 
 # --- charts ---------------------------------------------------------------------------------------------------------

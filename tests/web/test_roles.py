@@ -83,6 +83,7 @@ MAY: dict[str, set[str]] = {
     "GET /statistics": {"reviewer", "evaluator", "auditor", "admin"},
     "GET /statistics/cases": {"reviewer", "evaluator", "auditor", "admin"},
     "GET /statistics/csv": {"reviewer", "evaluator", "auditor", "admin"},
+    "GET /statistics/report": {"reviewer", "evaluator", "auditor", "admin"},
     "GET /hops": {"reviewer", "auditor", "admin"},
     "GET /hops/{hop_id}": {"reviewer", "auditor", "admin"},
     "POST /hops/{hop_id}/accept": REVIEWERS,
@@ -149,6 +150,7 @@ QUERIES = {
     "GET /audit/proofs/inclusion": "?entry_id=999999",
     "GET /audit/proofs/consistency": "?old=0&new=0",
     "GET /statistics/cases": "?cell=all/funnel/opened",
+    "GET /statistics/report": "?kind=collateral&program=piracy",
 }
 
 

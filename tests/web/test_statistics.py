@@ -106,3 +106,24 @@ async def test_a_grant_opens_a_programs_numbers_and_its_end_closes_them(settled:
 )  # fmt: skip
 async def test_what_cannot_be_asked(settled: Callers, query: str) -> None:
     assert (await settled.get(f"/statistics?{query}", by="reviewer")).status == 422
+
+
+async def test_a_report_is_a_file(settled: Callers) -> None:
+    asked = "/statistics/report?program=opioids"
+    said = await settled.get(f"{asked}&kind=scorecard&registry=verisign", by="evaluator")
+    assert (said.status, said.body["kind"], said.body["asked"]["registries"]) == (200, "scorecard", ["verisign"])
+    assert said.headers["Content-Disposition"] == 'attachment; filename="scorecard-opioids.json"'
+    pilot = f"{asked}&kind=pilot&from=2026-10-01T00:00:00Z&to=2026-12-01T00:00:00Z&registry=pir,verisign"
+    assert (await settled.get(pilot, by="auditor")).body["registries"] == ["pir", "verisign"]
+    assert (await settled.get(f"{asked}&kind=yearly&year=2026", by="admin")).body["year"] == 2026
+    for wrong in (
+        "kind=yearly",
+        "kind=scorecard",
+        "kind=pilot",
+        "kind=accuracy&year=2026",
+        "kind=weekly",
+        "kind=yearly&year=2999",
+    ):
+        assert (await settled.get(f"{asked}&{wrong}", by="evaluator")).status == 422, wrong
+    assert (await settled.get(f"{asked}&kind=collateral", by="university")).status == 404
+    assert (await settled.get(f"{asked}&kind=accuracy", by="auditor")).status == 403

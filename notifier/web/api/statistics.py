@@ -3,13 +3,15 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from notifier.services import current, grants, statistics
+from notifier.errors import Invalid
+from notifier.services import current, grants, reports, statistics
 from notifier.services.access import COUNTED, Principal, Role
 from notifier.services.context import Context
+from notifier.services.report_data import Asked, Kind
 from notifier.services.statistics import Query
 from notifier.web.bodies import GrantIn
 from notifier.web.routes import Download, Reply, Route
-from notifier.web.schemas import CountedQuery, GrantPath, ProgramPath, StatisticsFilter, StatisticsQuery
+from notifier.web.schemas import CountedQuery, GrantPath, ProgramPath, ReportQuery, StatisticsFilter, StatisticsQuery
 from notifier.web.views.statistics import CountedOutPage, GrantOut, Grants, StatisticsOut
 
 
@@ -32,6 +34,21 @@ async def get_statistics_csv(ctx: Context, who: Principal, query: StatisticsFilt
     """The same statistics as CSV, one figure a row, behind rows that say what they are of. Each export is logged."""
     text = (await statistics.exported_csv(ctx, who, _query(query))).encode()
     return Download("statistics.csv", _once(text), len(text))
+
+
+async def get_report(ctx: Context, who: Principal, query: ReportQuery) -> Download:
+    """A report as a file, as of now; `notifier stats verify` computes it again. Each export is logged."""
+    if query.kind is Kind.YEARLY:
+        if query.year is None or query.start is not None or query.end is not None or query.registry is not None:
+            raise Invalid("year: the yearly report is of one year and the whole program, and of nothing else")
+        asked = reports.of_year(query.program, query.year)
+    else:
+        if query.year is not None:
+            raise Invalid("year: of the yearly report; here `from` and `to`")
+        registries = tuple(query.registry.split(",")) if query.registry else ()
+        asked = Asked(query.kind, query.program, query.start, query.end, registries)
+    content = (await reports.report(ctx, who, asked, query.form, via="api")).content
+    return Download(f"{query.kind}-{query.program}.{query.form}", _once(content), len(content))
 
 
 async def list_grants(ctx: Context, who: Principal, path: ProgramPath) -> Reply:
@@ -86,6 +103,15 @@ ROUTES = [
         "/statistics/csv",
         get_statistics_csv,
         "Statistics as CSV",
+        {200: Download},
+        roles=COUNTED,
+        problems=[404],
+    ),
+    Route(
+        "GET",
+        "/statistics/report",
+        get_report,
+        "A report as a file",
         {200: Download},
         roles=COUNTED,
         problems=[404],

@@ -121,13 +121,15 @@ async def show_cases(visit: Visit) -> web.StreamResponse:
 async def download_csv(visit: Visit) -> web.StreamResponse:
     query = _query(visit.asked(*_ASKED))
     text = await statistics.exported_csv(visit.ctx, visit.who, query, via="page")
-    return _file("figures.csv", "text/csv", text.encode())
+    return attached("figures.csv", "text/csv", text.encode())
 
 
 async def download_json(visit: Visit) -> web.StreamResponse:
     """What `GET /api/v1/statistics` answers, with its curves."""
     found = await _exported(visit, "json")
-    return _file("figures.json", "application/json", StatisticsOut.shown(found, curves=True).model_dump_json().encode())
+    return attached(
+        "figures.json", "application/json", StatisticsOut.shown(found, curves=True).model_dump_json().encode()
+    )
 
 
 async def download_parquet(visit: Visit) -> web.StreamResponse:
@@ -135,7 +137,7 @@ async def download_parquet(visit: Visit) -> web.StreamResponse:
         raise NotFound("Parquet files are not written here; take the CSV or the JSON")
     found = await _exported(visit, "parquet")
     content = parquet.written(statistics.document(found))
-    return _file("figures.parquet", "application/vnd.apache.parquet", content)
+    return attached("figures.parquet", "application/vnd.apache.parquet", content)
 
 
 async def _exported(visit: Visit, form: str) -> Statistics:
@@ -144,7 +146,8 @@ async def _exported(visit: Visit, form: str) -> Statistics:
     return found
 
 
-def _file(name: str, media_type: str, content: bytes) -> web.Response:
+def attached(name: str, media_type: str, content: bytes) -> web.Response:
+    """A file to take away, which nothing in between keeps."""
     headers = {
         "Content-Type": media_type,
         "Content-Disposition": f'attachment; filename="{name}"',
@@ -166,6 +169,17 @@ def _query(asked: Mapping[str, str]) -> Query:
         wrong = sorted({str(fault["loc"][0]) for fault in error.errors(include_url=False, include_input=False)})
         raise Invalid(f"{', '.join(wrong)}: a value that cannot be; dates are written 2026-03-09") from error
     return Query(found.program, found.registry, found.start, found.end, found.by, found.basis, found.as_of)
+
+
+def bound(name: str, text: str) -> datetime:
+    """A day or time of a form. Raises Invalid for what is none."""
+    try:
+        at = datetime.fromisoformat(_moment(text))
+    except ValueError as error:
+        raise Invalid(f"{name}: a date is written 2026-03-09") from error
+    if at.tzinfo is None:
+        raise Invalid(f"{name}: a time needs its zone")
+    return at
 
 
 def _moment(text: str) -> str:

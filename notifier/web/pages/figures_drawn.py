@@ -4,30 +4,13 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from notifier import charts
+from notifier.charts import Bar, Risk, Span
 from notifier.domain.definitions import STAGES, TIMES
+from notifier.domain.figure_words import SHARE_WORDS, STAGE_WORDS, TIME_WORDS
 from notifier.domain.figures import CohortFigures, Share, TimeTo
 from notifier.services.statistics import Slice
-from notifier.web import charts
-from notifier.web.charts import Bar, Risk, Span
 from notifier.web.pages import span, words
-
-STAGE_WORDS = {"opened": "cases opened", "sent": "notified", "received": "reached the recipient"}
-TIME_WORDS = {
-    "notice": "From opening to notice",
-    "receipt": "From notice to receipt",
-    "acknowledgement": "From notice to first answer",
-    "claim": "From notice to claimed act",
-    "verified": "From notice to verified success",
-    "relapse": "From success to relapse",
-    "hop": "From success to a successor",
-}
-SHARE_WORDS = {
-    "success": "verified success",
-    "accuracy": "accuracy",
-    "gap": "claims not seen",
-    "relapsed": "relapsed",
-    "hopped": "followed by a successor",
-}
 
 
 def stage(key: str) -> str:

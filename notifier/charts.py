@@ -15,6 +15,23 @@ from markupsafe import Markup
 
 from notifier.domain.survival import Curve
 
+# By class, for a chart that stands outside of our pages: in a report, or as a file. It is read on paper too.
+COLOURS = {
+    "text": "#1b1b1b",
+    "soft": "#565c65",
+    "line": "#a9aeb1",
+    "firm": "#565c65",
+    "act": "#1a5c8f",
+    "page": "#ffffff",
+}
+STYLE = """.chart { display: block; width: 100%; max-width: 34rem; height: auto; overflow: visible; font-family: sans-serif; }
+.chart text { fill: #1b1b1b; font-size: 13px; } .chart text.n { text-anchor: end; } .chart text.mid { text-anchor: middle; }
+.chart text.soft { fill: #565c65; } .chart .rest { fill: #ffffff; stroke: #a9aeb1; } .chart .bar { fill: #1a5c8f; }
+.chart .grid { stroke: #a9aeb1; fill: none; } .chart .axis { stroke: #565c65; fill: none; }
+.chart .interval { stroke: #1a5c8f; stroke-width: 4; stroke-linecap: round; }
+.chart .point { fill: #ffffff; stroke: #1a5c8f; stroke-width: 3; } .chart .band { fill: #1a5c8f; opacity: 0.16; }
+.chart .step { stroke: #1a5c8f; stroke-width: 2.5; fill: none; } .chart .mark { stroke: #1b1b1b; fill: none; }"""
+
 _WIDTH = 400
 _UNITS = (("days", 86_400.0), ("hours", 3_600.0), ("minutes", 60.0), ("seconds", 1.0))
 _ROW, _BAR = 40, 12

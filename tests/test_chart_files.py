@@ -1,0 +1,75 @@
+"""Charts as files: well formed, with their titles, and in their colours."""
+
+import io
+import sys
+from xml.etree import ElementTree
+
+import pytest
+from PIL import Image
+
+from notifier import chart_files, charts
+from notifier.chart_files import Shape, Text
+from notifier.charts import COLOURS, STYLE, Bar, Span
+from notifier.domain.survival import Duration, kaplan_meier
+from notifier.errors import Invalid
+
+CHARTS = {
+    "bars": charts.bars("b", "A <title> & more", "told", [Bar("one", 1, "1"), Bar("none", 0, "0")]),
+    "spans": charts.spans("s", "Shares", "told", [Span("a", 0.5, 0.2, 0.9, "1 of 2"), Span("b", None, 0, 1, "0 of 0")]),
+    "curve": charts.curve(
+        "c", "Times", "told", kaplan_meier([Duration(3600, True), Duration(7200, False), Duration(9000, True)])
+    ),
+    "nothing": charts.curve("n", "Nothing", "told", kaplan_meier([])),
+}
+
+
+@pytest.mark.parametrize("name", list(CHARTS))
+def test_each_chart_is_a_file_of_its_own(name: str) -> None:
+    svg = chart_files.svg_file(CHARTS[name])
+    root = ElementTree.fromstring(svg)
+    space = "{http://www.w3.org/2000/svg}"
+    assert root.tag == f"{space}svg"
+    title, told = root.find(f"{space}title"), root.find(f"{space}desc")
+    assert title is not None
+    assert told is not None
+    assert root.attrib["aria-labelledby"] == f"{title.attrib['id']} {told.attrib['id']}"
+    assert root.findall(f"{space}text")[-1].text == title.text, "it is seen too"
+    picture = Image.open(io.BytesIO(chart_files.png_file(CHARTS[name])))
+    assert picture.format == "PNG"
+    assert picture.size == (2 * int(float(root.attrib["width"])), 2 * int(float(root.attrib["height"])))
+
+
+def test_a_picture_shows_its_bars_where_they_are() -> None:
+    picture = Image.open(io.BytesIO(chart_files.png_file(CHARTS["bars"]))).convert("RGB")
+    # The first bar fills its row from x 0 to 400 at y 20 to 32; the second is empty.
+    full, empty = picture.getpixel((2 * (8 + 200), 2 * (30 + 26))), picture.getpixel((2 * (8 + 200), 2 * (30 + 66)))
+    assert (full, empty) == ((0x1A, 0x5C, 0x8F), (255, 255, 255))
+
+
+def test_shapes_by_hand() -> None:
+    drawn = chart_files.parts_of(CHARTS["spans"])
+    texts = [part.text for part in drawn.parts if isinstance(part, Text)]
+    assert texts == ["a", "1 of 2", "b", "0 of 0"]
+    lines = [part.runs for part in drawn.parts if isinstance(part, Shape)]
+    assert lines[0] == (((0.0, 26.0), (400.0, 26.0)),)
+    assert lines[1] == (((80.0, 26.0), (360.0, 26.0)),)
+    assert (drawn.title, drawn.told) == ("Shares", "told")
+    curve = [part for part in chart_files.parts_of(CHARTS["curve"]).parts if isinstance(part, Shape)]
+    assert curve[3].runs == (((40.0, 168.0), (40.0, 173.0)),), "the first tick, below the axis"
+    assert [part.closed for part in curve if part.opacity < 1] == [True], "the band alone is filled"
+
+
+def test_the_style_has_the_colours_that_shapes_have() -> None:
+    assert {colour for colour in COLOURS.values() if colour not in STYLE} == set()
+
+
+def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("notifier.chart_files.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(Invalid, match=r"trusted-notifier\[report\]"):
+        chart_files.png_file(CHARTS["bars"])
+
+
+def test_only_our_own_charts_are_drawn() -> None:
+    with pytest.raises(ValueError, match="no script"):
+        chart_files.parts_of('<svg viewBox="0 0 1 1"><script class="bar"/></svg>')
