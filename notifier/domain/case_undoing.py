@@ -85,10 +85,9 @@ def _appeal_closed(case: "Case", event: AppealClosed, now: datetime) -> "Step":
 
 
 def _overturned(case: "Case", event: Overturned, now: datetime) -> "Step":
-    fact = Fact(
-        "case.overturned",
-        {"appeal": event.appeal_id, "outcome": event.outcome, "cause": event.cause, "ground": "appeal"},
-    )
+    ground = "cured" if event.cured else "error"
+    said = {"appeal": event.appeal_id, "outcome": event.outcome, "cause": event.cause, "ground": ground}
+    fact = Fact("case.overturned", said)
     aftermath = "lifted_cured" if event.cured else "lifted_wrong"
     error = "withdrawn_cured" if event.cured else "withdrawn_error"
     return _lifted(case, fact, now, event.told, event.looks, aftermath, error, appeal_open=False)

@@ -89,8 +89,8 @@ SHARES: Mapping[str, Definition] = {
             "accuracy",
             "cohort",
             _UNIT,
-            "Approved, and not withdrawn as an error of ours since; what was cured is no error. The ledger at "
-            "`/accuracy` also counts what was rejected",
+            "Approved, and not withdrawn as an error of ours, overturned on appeal or found wrong by a second look since; what "
+            "was cured is no error. The ledger at `/accuracy` also counts what was rejected",
             "approved",
         ),
         _D(

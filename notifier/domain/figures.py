@@ -147,7 +147,7 @@ def cohort_cells(units: Iterable[History]) -> dict[str, list[History]]:
                 found[f"funnel/{stage}"].append(unit)
         if unit.verified is not None:
             found["share/success"].append(unit)
-        if _REACHED["approved"](unit) and not unit.withdrawn_error:
+        if _REACHED["approved"](unit) and not unit.our_error:
             found["share/accuracy"].append(unit)
         if unit.relapsed is not None:
             found["share/relapsed"].append(unit)

@@ -107,7 +107,7 @@ class History:
     actor: str | None = None
     claims: tuple[ClaimSeen, ...] = ()
     asked: tuple[Asked, ...] = ()
-    withdrawn_error: bool = False
+    our_error: bool = False
     merged: bool = False
 
 
@@ -171,7 +171,7 @@ def fold(changes: Sequence[Change]) -> History:
                     _earliest(times, "verified", change.told_at)
                 elif change.word == Verdict.RELAPSED and "verified" in times:
                     relapsed = relapsed or max(change.told_at, times["verified"])
-            case "case.withdrawn":
+            case "case.withdrawn" | "case.overturned" | "case.found_wrong":
                 error = error or change.word == "error"
             case "case.merged_into":
                 merged = True
@@ -209,7 +209,7 @@ def fold(changes: Sequence[Change]) -> History:
         actor=actor,
         claims=tuple(claims.values()),
         asked=tuple(asked.values()),
-        withdrawn_error=error,
+        our_error=error,
         merged=merged,
         **after,
     )
@@ -273,7 +273,7 @@ def _one(run: Sequence[History]) -> History:
         actor=decided[-1].actor if decided else None,
         claims=tuple(claim for h in run for claim in h.claims),
         asked=_said_most(one for h in run for one in h.asked),
-        withdrawn_error=any(h.withdrawn_error for h in run),
+        our_error=any(h.our_error for h in run),
         **reached,
     )
 

@@ -91,8 +91,8 @@ def requests(units: Iterable[History]) -> Requests:
         other_acts=_counted(sorted(_acts(unit))[0] for unit in lit),
         not_suspended=len(others),
         reasons=_counted(outcome_of(unit)[0] for unit in others),
-        reversed_cured=sum(not unit.withdrawn_error for unit in undone),
-        reversed_error=sum(unit.withdrawn_error for unit in undone),
+        reversed_cured=sum(not unit.our_error for unit in undone),
+        reversed_error=sum(unit.our_error for unit in undone),
     )
 
 

@@ -46,6 +46,6 @@ def test_what_was_undone_is_told_by_why() -> None:
     begun = [*sent(2), claim(6), seen(7, "verified", "registry_hold", "registry")]
     cured = story("1", "a.com", *begun, *undone("cured"))  # type: ignore[arg-type]
     wrong = story("2", "b.com", *begun, *undone("error"))  # type: ignore[arg-type]
-    assert (cured.restored, cured.withdrawn_error, wrong.withdrawn_error) == (at(61), False, True)
+    assert (cured.restored, cured.our_error, wrong.our_error) == (at(61), False, True)
     found = requests(units([cured, wrong]))
     assert (found.suspended.n, found.reversed_cured, found.reversed_error) == (2, 1, 1)

@@ -14,11 +14,12 @@ import pytest
 from notifier.domain.appeal import Cause, Outcome
 from notifier.errors import Conflict, Forbidden, Invalid, NotFound, TooMany
 from notifier.sandbox.world import Act
-from notifier.services import access, accuracy, appealing, deconfliction, hearing, joining, links, review
+from notifier.services import access, accuracy, appealing, deconfliction, hearing, joining, links, review, statistics
 from notifier.services.access import Principal, Role
 from notifier.services.appealing import Filing
 from notifier.services.context import Context
 from notifier.services.deconfliction import EntryIn
+from notifier.services.statistics import Query
 from notifier.store.database import Database, Tx
 from tests.services.stages import HOOK, MAIL, RITA, ROBOT, ROLF, SAM, Stage, row
 from tests.services.test_outcomes import claimed
@@ -518,3 +519,24 @@ async def test_a_case_is_not_merged_away_while_its_appeal_is_heard(stage: Stage)
     with pytest.raises(Conflict) as refused:
         await joining.merge(stage.ctx, ROLF, case_id, other, "the same matter")
     assert refused.value.code == "appeal_open"
+
+
+@pytest.mark.parametrize(("cause", "right"), [(Cause.LAWFUL, 0), (Cause.CURED, 1)])
+async def test_an_approval_that_was_overturned_is_no_accurate_one_whatever_state_its_case_is_in(
+    stage: Stage, cause: Cause, right: int
+) -> None:
+    """A case that is over, and one whose recipient has not answered: both decisions fell."""
+    over = await held(stage)
+    stage.r.sandbox.desk.party_behaviours["pir"] = "silent"
+    open_still = await stage.notified(HOOK)
+
+    async def share() -> tuple[int, int]:
+        cohort = (await statistics.statistics(stage.ctx, RITA, Query())).whole.cohort
+        assert cohort is not None
+        return cohort.shares["accuracy"].n, cohort.shares["accuracy"].of
+
+    assert await share() == (2, 2)
+    await hearing.decide(stage.ctx, ROLF, await appealed(stage, over), DOWN, "You are right.", cause)
+    assert await share() == (1 + right, 2)
+    await hearing.decide(stage.ctx, ROLF, await appealed(stage, open_still, HOOK), DOWN, "You are right.", cause)
+    assert await share() == (2 * right, 2)
