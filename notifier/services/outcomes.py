@@ -71,6 +71,9 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str, seen: Look) ->
     )
     if row is None:
         return
+    before_this, succeeded = Verdict(row["verdict"]), binding.succeeded(case, seen)
+    if succeeded and before_this is not Verdict.PENDING:
+        return  # what was seen of the earlier registration stands; the next one ends the case
     requested = Measure(row["requested"])
     before = row["queued_at"] if requested is Measure.RESTORE else row["asked_at"]
     baseline = await _baseline(tx.con, case.id, requested, before)
@@ -88,9 +91,7 @@ async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str, seen: Look) ->
         deadline=row["deadline"],
         now=tx.now,
     )
-    if found.verdict is Verdict.RELAPSED and binding.succeeded(case, seen):  # after a purge nobody else says so
-        if Verdict(row["verdict"]) in PROVEN:
-            return  # it was done, and the next registration undoes nothing; it ends the case
+    if found.verdict is Verdict.RELAPSED and succeeded:  # after a purge nobody else says so
         why = "the name was purged, and what is there now is another registration"
         found = replace(found, verdict=Verdict.UNVERIFIABLE, outcome="superseded_epoch", actor="none", why=why)
     if row["verdict"] == Verdict.RELEASED:  # seen undone because we asked for it, which is no relapse

@@ -6,6 +6,7 @@ the rest lapse. What is to be said of each case stands in `liars_cast`, and `tru
 
 import asyncio
 import json
+import math
 import re
 import time
 from collections import Counter
@@ -124,6 +125,13 @@ class Liars:
         ending.blind = sum(map(len, box.weather.blind.values()))
         return ending
 
+    @property
+    def _late(self) -> timedelta:
+        """A step of the clock, and one more for a turn at the agreed rate. All names stand behind one RDAP server here, and
+        within a step its first "too many requests" puts everybody else off to the next: so many steps as there are of these."""
+        refusals = _WEATHER["rdap"][RdapFault.RATE_LIMITED] * self.count * len(LIARS)
+        return _GRAIN * (2 + math.ceil(refusals))
+
     def _sight(self, stage: Rehearsal, name: str) -> Sight:
         liar = BY_TLD[name.rpartition(".")[2]]
         windows = stage.house.ctx.catalog.programs[SUBJECTS[liar.asked]].windows
@@ -133,7 +141,7 @@ class Liars:
             windows.claim_deadline,
             liar.lags.get("dns", none),
             liar.lags.get("rdap", none),
-            2 * _GRAIN,  # a step of the clock, and one more where a server's agreed rate puts a look off
+            self._late,
             frozenset(stage.sandbox.weather.blind.get(name, ())),
         )
 

@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
+
 from notifier.domain.answer import Answer
 from notifier.domain.epp import Measure
 from notifier.sandbox.world import Act
-from notifier.services import review
+from notifier.services import outcomes, review
 from notifier.services.responses import respond
 from tests.services.stages import MAIL, RITA, VERISIGN, Stage
 from tests.services.test_appeals import held
@@ -52,6 +54,28 @@ async def test_a_deleted_name_is_followed_till_somebody_has_it_anew(stage: Stage
     assert (await stage.notice(case_id))["state"] == "superseded"
     await stage.pass_time(days=30)
     assert len(stage.received(MAIL)) == 1, "nothing of it leaves about a stranger's name"
+
+
+@pytest.mark.parametrize("measure", [Measure.DELETE, Measure.HOLD])
+async def test_what_was_proven_stays_so_whichever_look_meets_the_next_registrant_first(
+    stage: Stage, measure: Measure
+) -> None:
+    stage.r.sandbox.desk.party_behaviours["verisign"] = "silent"
+    case_id = await stage.notified()
+    notice_id = str((await stage.notice(case_id))["id"])
+    await happens(stage, Act.DELETE if measure is Measure.DELETE else Act.HOLD)
+    done = await respond(stage.ctx, VERISIGN, notice_id, Answer("action_taken", measure, "registry"))
+    await stage.pass_time(minutes=5)
+    assert (await stage.ctx.db.fetchval("select verdict from claim")) == "verified"
+    await happens(stage, Act.PURGE)
+    await happens(stage, Act.REREGISTER, "somebody else")
+    await outcomes.observe(stage.ctx, str(done.claim_id))
+    claim = await stage.ctx.db.fetchrow("select verdict, outcome, parent_effective_at from claim")
+    assert (claim["verdict"], claim["outcome"]) == ("verified", f"registry_{measure}")
+    assert claim["parent_effective_at"] is not None
+    case = await stage.case(case_id)
+    assert (case["state"], case["outcome"], case["aftermath"]) == ("superseded", f"registry_{measure}", "reregistered")
+    assert (await stage.alarms()).count("epoch_changed") == 1
 
 
 async def test_a_held_name_that_is_registered_anew_ends_the_case(stage: Stage) -> None:
