@@ -45,7 +45,8 @@ class Uncertain(Exception):
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a channel can do. `attended`: a person does the sending. `tells`: it carries plain words too
-    (`TellingAdapter`). `max_bytes`: largest whole message."""
+    (`TellingAdapter`). `pings`: it can be tested without a notice (`PingingAdapter`). `signs`: what it posts is signed
+    (`SigningAdapter`). `max_bytes`: largest whole message."""
 
     measures: frozenset[Measure] = frozenset(Measure)
     idempotent: bool = False
@@ -53,6 +54,8 @@ class Capabilities:
     withdraws: bool = True
     attended: bool = False
     tells: bool = False
+    pings: bool = False
+    signs: bool = False
     max_bytes: int = 10 * 1024 * 1024
 
 
@@ -107,6 +110,29 @@ class ToStaff:
     event: Mapping[str, Any]
     key: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A test, which asks nothing and names no domain: by mail `subject` and `text`, by webhook `event`. `key` as for a
+    notice."""
+
+    subject: str
+    text: str
+    event: Mapping[str, Any]
+    key: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """How a recipient verifies what is posted to it. `keys`: (what a key is for, its id) where a key has one."""
+
+    standard: str
+    headers: Sequence[str]
+    signed: str
+    tolerance_s: int
+    keys: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +298,26 @@ class TellingAdapter(RegistryAdapter, Protocol):
 
     async def tell(self, subject: str, text: str, key: str, at: datetime) -> Receipt:
         """Send plain words once, dated `at`; `key` is stable over retries. Failures as for `send`."""
+        ...
+
+
+class PingingAdapter(RegistryAdapter, Protocol):
+    """One whose `capabilities.pings` is true: it can show that the channel works, and ask nothing of anybody."""
+
+    async def ping(self, ping: Ping) -> Receipt:
+        """Send the test once. Failures as for `send`. One that has a harmless call of its own makes that instead."""
+        ...
+
+
+class SigningAdapter(RegistryAdapter, Protocol):
+    """One whose `capabilities.signs` is true."""
+
+    def signing(self) -> Signing:
+        """How what it posts is verified. Pure."""
+        ...
+
+    def example(self, what: RenderedNotice | Ping) -> Mapping[str, Any]:
+        """The body that it would post. Pure."""
         ...
 
 

@@ -23,6 +23,7 @@ from notifier.adapter import (
     Deferred,
     Deps,
     Inbound,
+    Ping,
     Problem,
     Receipt,
     RefusedForGood,
@@ -55,6 +56,7 @@ class ApiAdapter:
             idempotent=self._terms.idempotency_header is not None,
             polls=self._terms.poll is not None,
             withdraws=self._terms.withdraw is not None or "purpose" in self._terms.fields.values(),
+            pings=self._terms.check_url is not None,
             max_bytes=self._terms.max_bytes,
         )
 
@@ -74,6 +76,20 @@ class ApiAdapter:
         if 200 <= answer.status < 300:
             return []
         return [Problem(f"HTTP {answer.status} from {terms.check_url}", "a 2xx under our token")]
+
+    async def ping(self, ping: Ping) -> Receipt:
+        """Our token at `check_url`: nothing is reported, since a report of a test would be a report."""
+        if self._terms.check_url is None:
+            raise RefusedForGood("the desk has no address for a look; a test would be a report")
+        answer = await ask(self._deps, "GET", self._terms.check_url, self._headers())
+        said = f"HTTP {answer.status}"
+        if 200 <= answer.status < 300:
+            return Receipt(accepted=True, reference="", detail=said, key=ping.key)
+        if answer.status in _LATER:
+            raise await answer.later()
+        if answer.status >= 500:
+            raise Uncertain(said)
+        raise RefusedForGood(said)
 
     async def send(self, notice: RenderedNotice, key: str) -> Receipt:
         return await self._deliver(notice, key, self._terms.method, self._terms.url, "")

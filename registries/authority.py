@@ -19,6 +19,7 @@ from notifier.adapter import (
     Deps,
     FormField,
     Inbound,
+    Ping,
     Problem,
     Receipt,
     RefusedForGood,
@@ -45,7 +46,7 @@ class AuthorityAdapter:
             raise Invalid(f"{channel.id}: address.paper: expected one of {', '.join(_PAPERS)}")
         measures = frozenset(channel.measures) or Capabilities().measures
         tells = mail is not None and mail.capabilities.tells
-        self.capabilities = Capabilities(measures=measures, attended=mail is None, tells=tells)
+        self.capabilities = Capabilities(measures=measures, attended=mail is None, tells=tells, pings=tells)
 
     async def check(self) -> list[Problem]:
         """By mail: as for `smtp`. By post there is nothing to reach: a task puts each letter into a person's hands."""
@@ -65,6 +66,10 @@ class AuthorityAdapter:
         if self._mail is None:
             raise RefusedForGood("a person tells it")
         return await self._mail.tell(subject, text, key, at)
+
+    async def ping(self, ping: Ping) -> Receipt:
+        """The test's plain words; no letter goes with them."""
+        return await self.tell(ping.subject, ping.text, ping.key, ping.at)
 
     async def poll(self, receipt: Receipt) -> Response | None:
         """An authority cannot be asked."""

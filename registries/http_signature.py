@@ -30,6 +30,7 @@ _ALGORITHMS: Mapping[str, type[HTTPSignatureAlgorithm]] = {
     "ed25519": algorithms.ED25519,
     "hmac-sha256": algorithms.HMAC_SHA256,
 }
+HEADERS = ("content-digest", "signature-input", "signature")  # that it adds
 _COVERED = ("@method", "@target-uri", "content-type", "content-digest", "webhook-id")
 _VALID = timedelta(minutes=5)
 _SHORTEST_SECRET = 32  # RFC 2104 §3: a key shorter than the hash is weaker than it

@@ -20,6 +20,7 @@ from notifier.adapter import (
     Deferred,
     Deps,
     Inbound,
+    Ping,
     Problem,
     Receipt,
     RefusedForGood,
@@ -55,7 +56,9 @@ class SmtpAdapter:
         self._dkim = mail_signing.dkim_of(channel, deps.identity.mail_from)
         self._smime = mail_signing.smime_of(channel)
         self.capabilities = Capabilities(
-            measures=frozenset(channel.measures) or Capabilities().measures, tells=bool(self._to)
+            measures=frozenset(channel.measures) or Capabilities().measures,
+            tells=bool(self._to),
+            pings=bool(self._to),
         )
 
     async def check(self) -> list[Problem]:
@@ -107,6 +110,10 @@ class SmtpAdapter:
         return await in_one_attempt(
             lambda: self._server.transmit(identity.mail_from, recipient, message, key), self._deps.waits.pause
         )
+
+    async def ping(self, ping: Ping) -> Receipt:
+        """The test's plain words."""
+        return await self.tell(ping.subject, ping.text, ping.key, ping.at)
 
     async def deliver(
         self,

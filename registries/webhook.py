@@ -29,11 +29,13 @@ from notifier.adapter import (
     Deferred,
     Deps,
     Inbound,
+    Ping,
     Problem,
     Receipt,
     RefusedForGood,
     RenderedNotice,
     Response,
+    Signing,
     Uncertain,
 )
 from notifier.clock import SystemClock
@@ -46,6 +48,7 @@ from registries.attempt import in_one_attempt, known_keys, vet
 from registries.http_post import Answered, ask, reachable
 from registries.mail_message import key_id
 
+HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _TOLERANCE = 300  # seconds, as the reference libraries have it
 _LATER = frozenset({408, 425, 429, 502, 503, 504})
 KEYS = frozenset({"url", "secret", "message_signature"})
@@ -63,7 +66,7 @@ class WebhookAdapter:
             raise Invalid(f"{channel.id}: address.secret: expected the name of a secret")
         self._message_signature = http_signature.of(channel)
         self.capabilities = Capabilities(
-            measures=frozenset(channel.measures) or Capabilities().measures, idempotent=True
+            measures=frozenset(channel.measures) or Capabilities().measures, idempotent=True, pings=True, signs=True
         )
 
     async def check(self) -> list[Problem]:
@@ -100,15 +103,29 @@ class WebhookAdapter:
         body = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
         return await in_one_attempt(lambda: self._post(body, key), self._deps.waits.pause)
 
+    async def ping(self, ping: Ping) -> Receipt:
+        """The test's event, signed as a notice is."""
+        return await self.post(ping.event, ping.key)
+
+    def signing(self) -> Signing:
+        extra = self._message_signature
+        return Signing(
+            "Standard Webhooks",
+            (*HEADERS, *(http_signature.HEADERS if extra else ())),
+            "HMAC-SHA256 over webhook-id, webhook-timestamp and the body as it came, joined by dots",
+            _TOLERANCE,
+            () if extra is None else ((f"RFC 9421, {extra.algorithm}", extra.keyid),),
+        )
+
+    def example(self, what: RenderedNotice | Ping) -> Mapping[str, Any]:
+        return what.event if isinstance(what, Ping) else payload(what)
+
     async def _post(self, body: str, key: str) -> Receipt:
         # A signature's freshness belongs to the network: real time, also when business time is simulated.
         now, webhook_id = await SystemClock().now(), key_id(key)
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": webhook_id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": " ".join(signer.sign(webhook_id, now, body) for signer in self._signers()),
-        }
+        signed = " ".join(signer.sign(webhook_id, now, body) for signer in self._signers())
+        stamps = zip(HEADERS, (webhook_id, str(int(now.timestamp())), signed), strict=True)
+        headers = {"content-type": "application/json", **dict(stamps)}
         if self._message_signature is not None:
             headers |= self._message_signature.sign("POST", self._url, headers, body.encode(), self._deps, now)
         answer = await ask(self._deps, "POST", self._url, headers, body.encode())

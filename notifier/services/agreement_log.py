@@ -19,6 +19,7 @@ _TOLD = (
     "resume_asked",
     "resumed",
     "checked",
+    "tested",
     "channel_proposed",
     "channel_approved",
     "channel_told",
@@ -26,7 +27,8 @@ _TOLD = (
     "channel_withdrawn",
     "channel_changed",
 )
-_DETAIL_TOLD = frozenset({"digest", "scope", "passed", "version", "adapter", "effective_from", "by"})
+_DETAIL_TOLD = frozenset({"digest", "scope", "passed", "version", "adapter", "effective_from", "by", "result", "said"})
+_NEVER_TOLD = frozenset({"our_server_said"})  # a relay of ours, also where the recipient asked
 _RECIPIENT = "recipient"
 _LARGEST_ID = 2**63 - 1
 
@@ -49,10 +51,25 @@ async def acts(ctx: Context, who: Principal, agreement_id: str, *, limit: int = 
     return Page(shown, str(shown[-1]["id"]) if len(rows) > limit else None)
 
 
+async def newest(ctx: Context, who: Principal, agreement_id: str, act: str) -> Mapping[str, Any] | None:
+    """The newest of one kind that is told to recipients too; None when there is none. Raises Forbidden, NotFound."""
+    agreements.in_reach(ctx, who, agreement_id, Role.ADMIN, Role.AUDITOR, Role.REGISTRY)
+    row = await ctx.db.fetchrow(
+        "select id, at, actor, via, tag, body from audit_entry where subject = $1 and tag = $2 order by id desc limit 1",
+        agreement_id,
+        _PREFIX + act,
+    )
+    return None if row is None else _act(row, recipient=who.role is Role.REGISTRY)
+
+
 def _act(row: Mapping[str, Any], *, recipient: bool) -> Mapping[str, Any]:
     detail = json.loads(row["body"]).get("detail", {})
     own = detail.get("by") == _RECIPIENT
-    told = {key: value for key, value in detail.items() if not recipient or own or key in _DETAIL_TOLD}
+    told = {
+        key: value
+        for key, value in detail.items()
+        if not recipient or key in _DETAIL_TOLD or (own and key not in _NEVER_TOLD)
+    }
     return {
         "id": row["id"],
         "at": row["at"],

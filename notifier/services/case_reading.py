@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from notifier.domain.case_state import BEFORE_SENDING, CaseState
+from notifier.domain.explaining import explain
 from notifier.domain.jobs import JobKind
 from notifier.domain.names import parse
-from notifier.domain.policy import Finding
+from notifier.domain.policy import Finding, FindingResult
 from notifier.errors import NotFound, Refused
 from notifier.services import access, evaluation, reading, review
 from notifier.services.access import Principal, Role
@@ -105,6 +106,52 @@ async def findings(ctx: Context, who: Principal, case_id: str) -> Sequence[Findi
         if case.state not in _JUDGED or case.program not in ctx.catalog.programs:
             return ()
         return (await evaluation.evaluate_case(ctx, con, case, await ctx.db.clock.now())).findings
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """A rule that does not pass: what it asks for, and what would help. `ours`: we look at it ourselves."""
+
+    rule: str
+    result: FindingResult
+    asks: str
+    mend: str
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Why a case waits for evidence. `note`: what the reviewer wrote who asked for more, nobody's name."""
+
+    note: str | None
+    lacks: Sequence[Lack]
+
+
+async def wanted(ctx: Context, who: Principal, case_id: str) -> Wanted | None:
+    """What a case lacks, for whoever may see it; None while it waits for no evidence.
+
+    By the rules' own words alone: why one does not pass may speak of others' reports and evidence.
+    """
+    async with ctx.db.pool.acquire() as con:
+        case = await review.visible(ctx, con, who, case_id)
+        program = ctx.catalog.programs.get(case.program)
+        if case.state is not CaseState.NEEDS_EVIDENCE or program is None:
+            return None
+        verdict = await evaluation.evaluate_case(ctx, con, case, await ctx.db.clock.now())
+        note = None
+        if case.review_reason == "evidence_requested":
+            note = await con.fetchval(
+                "select body::json -> 'detail' ->> 'reason' from audit_entry "
+                "where case_id = $1 and tag = 'case.evidence_requested' order by id desc limit 1",
+                case.id,
+            )
+    told = {rule.id: rule for rule in explain(program).rules}
+    lacks = [
+        Lack(one.rule, one.result, told[one.rule].asks, one.mend, not (told[one.rule].evidence or told[one.rule].said))
+        for one in verdict.findings
+        if one.result is not FindingResult.PASS
+    ]
+    return Wanted(note, sorted(lacks, key=lambda lack: (lack.ours, lack.result is not FindingResult.FAIL)))
 
 
 async def exchanges(ctx: Context, who: Principal, case_id: str, *, limit: int = _SHOWN) -> Sequence[Exchange]:

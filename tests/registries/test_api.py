@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from notifier.adapter import AgreementChannel, Deferred, Receipt, RefusedForGood, Uncertain
+from notifier.adapter import AgreementChannel, Deferred, Ping, Receipt, RefusedForGood, Uncertain
 from notifier.domain.epp import Measure
 from notifier.errors import Invalid
 from notifier.rendering import Ask, Recipient, Renderer
 from notifier.resources import folder
 from registries import api, api_fields
 from tests.registries.channels import api_address, api_url, deps
-from tests.registries.sample_facts import TOKEN, facts
+from tests.registries.sample_facts import TOKEN, T, facts
 from tests.registries.servers import ApiServer
 
 RENDERER = Renderer(folder("templates"))
@@ -177,6 +177,24 @@ async def test_check_asks_the_desk_whether_it_takes_our_token() -> None:
         assert await adapter(server.port, check_url=url).check() == []
         (problem,) = await adapter(server.port, "wrong", check_url=url).check()
         assert problem.what.startswith("HTTP 401")
+    assert server.tries == []
+
+
+async def test_a_test_reports_nothing_and_says_what_the_desk_said() -> None:
+    ping = Ping("TEST", "In words.", {"type": "test.ping"}, "tn-test-1", T)
+    async with ApiServer(tickets={"status": {"ok": True}, "busy": 503, "broken": 500}) as server:
+        url = f"http://127.0.0.1:{server.port}/reports/"
+        one = adapter(server.port, check_url=f"{url}status")
+        assert one.capabilities.pings
+        assert (await one.ping(ping)).detail == "HTTP 200"
+        with pytest.raises(RefusedForGood, match="HTTP 401"):
+            await adapter(server.port, "wrong", check_url=f"{url}status").ping(ping)
+        for place, failure in (("busy", Deferred), ("broken", Uncertain)):
+            with pytest.raises(failure):
+                await adapter(server.port, check_url=url + place).ping(ping)
+        assert not adapter(server.port).capabilities.pings
+        with pytest.raises(RefusedForGood, match="would be a report"):
+            await adapter(server.port).ping(ping)
     assert server.tries == []
 
 

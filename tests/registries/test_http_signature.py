@@ -132,6 +132,8 @@ async def test_a_request_verifies_and_an_altered_one_does_not(kind: str) -> None
         await adapter(server.port, kind, secret).send(RENDERER.notice(facts(recipient=recipient)), "n.1")
         (got,) = server.got
         url = hook_url(server.port)
+        told = adapter(server.port, kind, secret).signing().headers
+    assert set(told) <= {name.lower() for name in got.envelope["headers"]}
     verifier = HTTPMessageVerifier(
         signature_algorithm=algorithms.ED25519 if kind == "ed25519" else algorithms.HMAC_SHA256,
         key_resolver=Keys(key),

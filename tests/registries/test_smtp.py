@@ -21,6 +21,7 @@ from notifier.adapter import (
     AgreementChannel,
     Attachment,
     Deferred,
+    Ping,
     RefusedForGood,
     Relay,
     RenderedNotice,
@@ -501,3 +502,15 @@ async def test_plain_words_fail_as_notices_do(point: str, failure: type[Exceptio
         with pytest.raises(failure):
             await adapter(server.port).tell("s", "t", "tn-channel-1", T)
     assert server.got == []
+
+
+async def test_a_test_is_plain_words_to_the_channels_own_mailbox_alone() -> None:
+    async with SmtpServer() as server:
+        mail = adapter(server.port)
+        assert mail.capabilities.pings
+        receipt = await mail.ping(Ping("TEST", "In words.\n", {"type": "test.ping"}, "tn-test-1", T))
+    (got,) = server.got
+    assert receipt.accepted
+    assert not receipt.delivered
+    assert (got.envelope["recipients"], got.content["text"]) == (["abuse@registry.example"], "In words.\n")
+    assert got.envelope["message"]["X-Notifier-Notice"] is None

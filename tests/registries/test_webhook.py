@@ -9,7 +9,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from notifier import bootstrap
-from notifier.adapter import AgreementChannel, Deferred, Inbound, RefusedForGood, Uncertain
+from notifier.adapter import AgreementChannel, Deferred, Inbound, Ping, RefusedForGood, Uncertain
 from notifier.catalog import load_catalog
 from notifier.domain.epp import Measure
 from notifier.errors import Invalid, Unauthenticated
@@ -279,3 +279,43 @@ def test_every_kind_of_the_contract(kind: str) -> None:
 )
 def test_what_is_no_answer_is_none(message: Inbound) -> None:
     assert adapter(1).parse_reply(message) is None
+
+
+PING = Ping("TEST", "In words.", {"type": "test.ping", "data": {"test": True}}, "tn-test-1", T)
+
+
+async def test_a_test_is_an_event_signed_as_a_notice_is_once() -> None:
+    async with HookServer(answer=(204, {})) as server:
+        one = adapter(server.port)
+        assert one.capabilities.pings
+        receipt = await one.ping(PING)
+    assert (receipt.detail, receipt.delivered, server.tries) == ("HTTP 204", False, ["tn-test-1"])
+    assert one.example(PING) == PING.event
+
+
+async def test_a_test_keeps_the_egress_rule() -> None:
+    async with HookServer() as server:
+        one = adapter(server.port, session=lambda: guarded_session(Egress.PUBLIC, total_timeout=5))
+        with pytest.raises(Deferred, match="blocks"):
+            await one.ping(PING)
+    assert server.tries == []
+
+
+def test_what_is_told_of_the_signature_is_what_is_sent() -> None:
+    told = adapter(1).signing()
+    assert (told.headers, told.tolerance_s, told.keys) == (webhook.HEADERS, 300, ())
+    both = webhook.build(
+        AgreementChannel(
+            "opioids.sandbox",
+            "webhook",
+            {
+                "url": hook_url(1),
+                "secret": "hook",
+                "message_signature": {"algorithm": "ed25519", "key": "signer", "keyid": "k1"},
+            },
+            "Sandbox",
+        ),
+        deps(),
+    ).signing()
+    assert both.keys == (("RFC 9421, ed25519", "k1"),)
+    assert both.headers[3:] == ("content-digest", "signature-input", "signature")

@@ -123,6 +123,19 @@ async def test_what_cannot_be_understood(callers: Callers) -> None:
         assert answer.status == 422, body
 
 
+async def test_a_test_by_the_api(callers: Callers) -> None:
+    made = await callers.post(f"{PIR}/test", by="admin")
+    assert (made.status, made.body["result"], made.body["said"]) == (200, "accepted", "HTTP 202")
+    again = await callers.post(f"{PIR}/test", by="other_registry")
+    assert (again.status, again.code) == (429, "rate_limited")
+    assert int(again.headers["Retry-After"]) >= 1
+    foreign = await callers.post(f"{VERISIGN}/test", by="other_registry")
+    assert (foreign.status, foreign.code) == (404, "not_found")
+    mail = await callers.post(f"{VERISIGN}/test", by="registry")
+    assert (mail.body["result"], mail.body["said"]) == ("accepted", None)
+    assert (await callers.get(f"{VERISIGN}/log?limit=1", by="registry")).body["items"][0]["act"] == "tested"
+
+
 async def test_a_channel_is_proposed_by_its_recipient_and_refused(callers: Callers) -> None:
     """Who of the staff did what, and what was noted, is not the recipient's to read."""
     address = {"to": "new-desk@verisign.sandbox.test"}

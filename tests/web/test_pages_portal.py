@@ -292,6 +292,31 @@ async def test_the_channel_is_shown_changed_by_proposal_and_stopped_at_once(
     assert "stopped since" in (await other_desk.get("/portal/channel")).words
 
 
+async def test_a_test_goes_out_and_what_came_of_it_is_told(callers: Callers, desk: Reader, other_desk: Reader) -> None:
+    stage = callers.stage
+    before = len(stage.received())
+    first = await other_desk.get("/portal/channel")
+    assert "Last test" not in first.words
+    assert "HMAC-SHA256 over webhook-id" in first.words
+    assert "invented-name.example" in html.unescape(first.text)
+    assert str(stage.ctx.settings.secret("sandbox_pir")) not in first.text
+    assert (await desk.send("/portal/channel/test", agreement="opioids.pir")).status == 404
+    assert (await desk.send("/portal/channel/test")).status == 404
+    done = await other_desk.send("/portal/channel/test", agreement="opioids.pir")
+    assert done.url == "/portal/channel?said=test_accepted"
+    assert "by you: it was accepted; whether anybody reads it, nobody told us; your side said HTTP 202" in done.words
+    assert "delivered" not in done.words
+    again = await other_desk.send("/portal/channel/test", agreement="opioids.pir")
+    assert (again.status, "too many tests" in again.words) == (429, True)
+    mail = await desk.send("/portal/channel/test", agreement="opioids.verisign")
+    assert "The test was accepted" in mail.words
+    assert "your side said" not in mail.words
+    assert [(d.party, d.ask.domain) for d in stage.received()[before:]] == [("pir", ""), ("verisign", "")]
+    entry = await stage.ctx.db.fetchrow("select actor, via from audit_entry where tag = 'agreement.tested' order by id")
+    assert (entry["actor"], entry["via"]) == ("Pia Pir", "page")
+    no_name_of_ours(mail)
+
+
 async def test_a_token_has_the_reach_of_its_seat_is_shown_once_and_ends(callers: Callers) -> None:
     stage = callers.stage
     reader = await seated(stage, "Tom Tokens", Role.REGISTRY, registry="verisign")

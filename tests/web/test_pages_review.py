@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from notifier.services import review
-from notifier.services.access import Role
+from notifier.services.access import Principal, Role
 from tests.services.stages import MAIL, RITA, Stage, row
 from tests.web.browsing import Reader, Shown, seated
 from tests.web.callers import Callers
@@ -174,6 +174,85 @@ async def test_a_page_that_is_no_picture_is_never_shown_as_one(stage: Stage, rit
     assert (refused.status, "choose a file" in refused.words) == (422, True)
 
 
+def several(*files: tuple[str, bytes, str], **fields: str) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    for name, value in fields.items():
+        form.add_field(name, value)
+    for name, content, label in files:
+        form.add_field("file", content, filename=name, content_type=label)
+    return form
+
+
+async def held(stage: Stage, case_id: str) -> list[str]:
+    rows = await stage.ctx.db.fetch(
+        "select name from case_file where case_id = $1 and supplied_by <> 'daemon'", case_id
+    )
+    return sorted(row["name"] for row in rows)
+
+
+async def test_several_files_come_at_once_and_a_bad_one_takes_no_other_with_it(stage: Stage, rita: Reader) -> None:
+    case_id = await opened(stage, "several-pills.com")
+    at, shown = f"/desk/cases/{case_id}/evidence", {"kind": "screenshot", "url": "https://several-pills.com/a"}
+    other = PNG + b"other"
+    files = (
+        ("first.png", PNG, "image/png"),
+        ("<i>run</i>.exe", b"MZ\x90\x00" + b"\x00" * 60, "application/x-msdownload"),
+        ("label.pdf", other, "application/pdf"),
+        ("words.txt", b"no picture", "text/plain"),
+        ("last.png", other, "image/png"),
+    )
+    got = await upload(rita, at, several(*files, **shown, captured_at="2026-11-02T12:00"))
+    assert (got.status, got.url) == (200, at)
+    part = got.text.partition('id="sent"')[2].partition("</section>")[0]
+    lines = re.findall(r"<li>(.*?)</li>", part, re.DOTALL)
+    assert [re.search(r">(kept|refused)<", line)[1] for line in lines] == [  # type: ignore[index]
+        "kept",
+        "refused",
+        "refused",
+        "refused",
+        "kept",
+    ]
+    assert "<i>run" not in got.text
+    assert "labelled" in lines[2]
+    assert await held(stage, case_id) == ["first.png", "last.png"]
+    items = await stage.ctx.db.fetch(
+        "select body->>'sha256' as sha256 from evidence where case_id = $1 and kind = 'screenshot' and supplied_by = $2",
+        case_id,
+        "Rita Pages",
+    )
+    assert {row["sha256"] for row in items} == {hashlib.sha256(content).hexdigest() for content in (PNG, other)}
+    assert "multiple" in (await rita.get(f"/desk/cases/{case_id}")).text
+
+
+async def test_where_no_file_can_be_taken_nothing_is_added_and_each_says_why(stage: Stage, rita: Reader) -> None:
+    case_id = await opened(stage, "none-pills.com")
+    at = f"/desk/cases/{case_id}/evidence"
+    bad = ("a.exe", b"MZ\x90\x00" + b"\x00" * 60, "application/x-msdownload")
+    good = ("b.png", PNG, "image/png")
+    for files, fields, told in (
+        ([bad], {}, []),
+        ([bad, ("c.pdf", PNG, "application/pdf")], {}, ["a.exe", "c.pdf"]),
+        ([good, bad], {"items": "[{"}, ["a.exe", "b.png"]),
+        ([good, ("d.png", PNG + b"d", "image/png")], {"kind": "screenshot", "url": "no address"}, ["b.png", "d.png"]),
+    ):
+        got = await upload(rita, at, several(*files, **fields))
+        part = got.text.partition('id="sent"')[2].partition("</section>")[0]
+        assert (got.status, 'role="alert"' in got.text) == (422, True), fields
+        assert sorted(re.findall(r'class="mono">([^<]*)<', part)) == told, fields
+        assert ">kept<" not in part
+        assert await held(stage, case_id) == [], fields
+
+
+async def test_what_is_over_the_number_of_files_is_told_and_the_others_are_kept(stage: Stage, rita: Reader) -> None:
+    case_id = await opened(stage, "many-pills.com")
+    most = stage.ctx.settings.files_max
+    files = [(f"n{n}.png", PNG + str(n).encode(), "image/png") for n in range(most + 2)]
+    got = await upload(rita, f"/desk/cases/{case_id}/evidence", several(*files))
+    assert got.status == 200
+    assert f"2 more : at most {most} files at once" in got.words
+    assert len(await held(stage, case_id)) == most
+
+
 async def test_what_is_hostile_is_text(stage: Stage, rita: Reader) -> None:
     url = "https://hostile-pills.com/<script>alert(1)</script>"
     case_id = await opened(
@@ -200,8 +279,8 @@ async def test_a_submitter_sees_no_reviewer_and_no_other_case(stage: Stage, rita
     shown = await sam.get(f"/desk/cases/{mine}")
     assert shown.heading == "reduced-pills.com"
     assert "Rita" not in shown.text
-    assert "the page has no date" not in shown.words  # as the API has it: that it was asked for, and not in whose words
-    assert "A reviewer asked for more evidence" in shown.words
+    assert "A reviewer asked for more evidence: the page has no date" in shown.words  # and not who
+    assert "Every rule passes: it is the reviewer who wants to see more" in shown.words
     assert "Add evidence" in shown.words
     assert "Reject it" not in shown.words
     for path in ("/review", "/notices/00000000-0000-4000-8000-000000000000"):
@@ -213,6 +292,25 @@ async def test_a_submitter_sees_no_reviewer_and_no_other_case(stage: Stage, rita
     assert "reduced-pills" not in (await stranger.get("/desk/cases")).text
     assert (await stranger.get("/desk/cases?q=reduced-pills.com")).url == "/desk/cases?q=reduced-pills.com"
     await stranger.close()
+
+
+async def test_whoever_reported_it_reads_what_rules_want_and_nothing_of_others(stage: Stage, sam: Reader) -> None:
+    name, day = "lacking-pills.com", f"{await stage.r.clock.now():%Y-%m-%d}"
+    said = await stage.submit({**about(name, day), "evidence": []})
+    assert (said.state, said.case_id is not None) == ("needs_evidence", True)
+    theirs = {**about(name, day), "evidence": [], "summary": "words-of-theirs", "external_id": "their-own-id"}
+    tim = Principal("Tim Submitter", "person", Role.SUBMITTER, organisation="elsewhere")
+    await stage.submit(theirs, tim)
+    await stage.r.quiet()
+    shown = await sam.get(f"/desk/cases/{said.case_id}")
+    part = shown.text.partition('id="wanted"')[2].partition("</section>")[0]
+    assert "What would help:" in part
+    assert "unknown" in part
+    assert "A reviewer asked" not in part
+    for private in ("words-of-theirs", "their-own-id", "Tim Submitter", "elsewhere"):
+        assert private not in shown.text, private
+    done = await opened(stage, "not-lacking-pills.com")
+    assert 'id="wanted"' not in (await sam.get(f"/desk/cases/{done}")).text
 
 
 async def test_of_another_organisation_nothing_is_decided(stage: Stage) -> None:

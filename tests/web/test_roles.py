@@ -67,6 +67,7 @@ MAY: dict[str, set[str]] = {
     "POST /agreements/{agreement_id}/channel/{version}/approve": {"admin"},
     "POST /agreements/{agreement_id}/channel/{version}/refuse": {"registry", "admin"},
     "POST /agreements/{agreement_id}/check": {"admin"},
+    "POST /agreements/{agreement_id}/test": {"registry", "admin"},
     "POST /agreements/{agreement_id}/arm": {"admin"},
     "POST /agreements/{agreement_id}/disarm": {"admin"},
     "POST /agreements/{agreement_id}/suspend": {"registry", "admin"},

@@ -131,8 +131,33 @@ async def test_more_evidence_can_be_asked_for_and_the_case_taken_back(callers: C
     case_id = await report(callers, "walk-more.com")
     asked = await callers.post(f"/cases/{case_id}/request-evidence", {"reason": "fresh captures"}, by="reviewer")
     assert asked.body["state"] == "needs_evidence"
+    shown = await callers.get(f"/cases/{case_id}")
+    assert shown.body["wanted"] == {"note": "fresh captures", "lacks": []}
+    assert "Rita Reviewer" not in json.dumps(shown.body)
+    assert (await callers.get(f"/cases/{case_id}", by="stranger")).status == 404
     taken = await callers.post(f"/cases/{case_id}/withdraw", {"reason": "cannot be had"})
     assert (taken.status, taken.body["state"]) == (200, "withdrawn")
+    assert (await callers.get(f"/cases/{case_id}")).body["wanted"] is None
+
+
+async def test_what_a_case_lacks_is_told_by_the_rules_own_words(callers: Callers) -> None:
+    body = {**json.loads(json.dumps(row(MAIL)).replace(MAIL, "walk-lacks.com")), "evidence": []}
+    said = await callers.post("/reports", body)
+    assert said.body["state"] == "needs_evidence", said
+    await callers.stage.r.quiet()
+    path = f"/cases/{said.body['case_id']}"
+    told = (await callers.get(path)).body["wanted"]
+    program = (await callers.get("/programs/opioids/explain")).body
+    asks = {rule["id"]: rule["asks"] for rule in program["rules"]}
+    left = {one["rule"]: one for one in said.body["findings"] if one["result"] != "pass"}
+    assert told["note"] is None
+    lacks = told["lacks"]
+    assert {one["rule"] for one in lacks if not one["ours"]}
+    for one in lacks:
+        assert set(one) == {"rule", "result", "asks", "mend", "ours"}
+        assert (one["mend"], one["asks"]) == (left[one["rule"]]["mend"], asks[one["rule"]])
+    assert [one["ours"] for one in told["lacks"]] == sorted(one["ours"] for one in told["lacks"])
+    assert (await callers.get(path, by="reviewer")).body["wanted"] == told
 
 
 async def test_a_reporter_learns_what_happened_and_not_who_did_it(callers: Callers) -> None:

@@ -1,6 +1,6 @@
 """Agreements in life: how each stands, its arming, suspension and checks, and the log of all that."""
 
-from notifier.services import agreement_log, agreements, changing, suspending
+from notifier.services import agreement_log, agreements, changing, pinging, suspending
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
 from notifier.web.bodies import Because, Channel, Confirmed, Resuming, Stopping
@@ -15,6 +15,7 @@ from notifier.web.views.agreements import (
     ChangePage,
     CheckOut,
     FaultOut,
+    TestOut,
 )
 
 _SEE = [Role.SUBMITTER, Role.REVIEWER, Role.REGISTRY, Role.AUDITOR, Role.ADMIN]
@@ -33,6 +34,11 @@ async def check_agreement(ctx: Context, who: Principal, path: AgreementPath) -> 
     agreements.in_reach(ctx, who, path.agreement_id, Role.ADMIN)
     found = await agreements.check(ctx, path.agreement_id, who.id)
     return Reply(200, CheckOut(ready=not found, problems=[FaultOut.of(p) for p in found]))
+
+
+async def ping_agreement(ctx: Context, who: Principal, path: AgreementPath) -> Reply:
+    """Send one test, clearly marked, through the channel that stands. It asks nothing, and is no notice."""
+    return Reply(200, TestOut.shown(who, await pinging.send(ctx, who, path.agreement_id)))
 
 
 async def arm_agreement(ctx: Context, who: Principal, path: AgreementPath) -> Reply:
@@ -96,6 +102,15 @@ ROUTES = [
         "Check a channel",
         {200: CheckOut},
         roles=_ADMIN,
+    ),
+    Route(
+        "POST",
+        "/agreements/{agreement_id}/test",
+        ping_agreement,
+        "Send a test",
+        {200: TestOut},
+        roles=_EITHER,
+        problems=[409, 429],
     ),
     Route(
         "POST",

@@ -1,6 +1,6 @@
 """Cases: what they are, what they hold, and what happened to them."""
 
-from notifier.services import reading
+from notifier.services import case_reading, reading
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
 from notifier.services.reading import CaseFilter
@@ -32,10 +32,11 @@ async def list_cases(ctx: Context, who: Principal, query: CaseQuery) -> Reply:
 
 
 async def get_case(ctx: Context, who: Principal, path: CasePath) -> Reply:
-    """One case; staff see with it what it holds."""
+    """One case; staff see with it what it holds, and whoever reported it what it lacks."""
     row = await reading.case(ctx, who, path.case_id)
     parts = CaseParts.of(await reading.case_parts(ctx, who, path.case_id)) if who.role in STAFF else None
-    return Reply(200, CaseDetail.of({**case_row(who, row), "parts": parts}))
+    wanted = await case_reading.wanted(ctx, who, path.case_id)
+    return Reply(200, CaseDetail.of({**case_row(who, row), "parts": parts, "wanted": wanted}))
 
 
 async def get_timeline(ctx: Context, who: Principal, path: CasePath) -> Reply:

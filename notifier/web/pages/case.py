@@ -33,9 +33,16 @@ async def show(visit: Visit) -> web.StreamResponse:
 
 
 async def page(
-    visit: Visit, fault: NotifierError | None = None, act: str = "", given: Mapping[str, str] | None = None
+    visit: Visit,
+    fault: NotifierError | None = None,
+    act: str = "",
+    given: Mapping[str, str] | None = None,
+    sent: Sequence[tuple[str, str]] = (),
 ) -> web.Response:
-    """The case whose id is in the address; after an act that failed, with that act's form open and what was typed."""
+    """The case whose id is in the address; after an act that failed, with that act's form open and what was typed.
+
+    `sent`: files that just came, each with why it was not taken, or nothing.
+    """
     ctx, who, case_id = visit.ctx, visit.who, visit.request.match_info["case_id"]
     row = case_row(who, await reading.case(ctx, who, case_id))
     parts = await case_reading.parts(ctx, who, case_id)
@@ -54,6 +61,7 @@ async def page(
         clocks=[(case_words.clock(c.kind), c.due_at) for c in await case_reading.clocks(ctx, who, case_id)]
         if staff
         else [],
+        wanted=await case_reading.wanted(ctx, who, case_id),
         parts=parts,
         findings=case_words.worst_first(await case_reading.findings(ctx, who, case_id)),
         ladder=_ladder(row, program.ladder if program else ()),
@@ -70,9 +78,11 @@ async def page(
         may=[name for name, why in acts.items() if why is None],
         staff=staff,
         takes_files=who.role in _FILES,
+        files_max=ctx.settings.files_max,
         fault=fault.detail if fault else "",
         tried=act,
         given=given or {},
+        sent=sent,
         parties=[Recipient.HOST, Recipient.REGISTRAR],
     )
 

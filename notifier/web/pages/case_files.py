@@ -1,6 +1,7 @@
 """Files of a case over pages: they leave as attachments, pictures are shown in a locked room, and more evidence comes in."""
 
 import json
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -47,31 +48,60 @@ def _named(visit: Visit) -> tuple[str, str]:
 
 
 async def add(visit: Visit) -> web.StreamResponse:
-    """Evidence from the form: a file and what it is of, items as JSON, or both. The supplier may not approve the case."""
+    """Evidence from the form: files and what they are of, items as JSON, or both. The supplier may not approve the case.
+
+    Each file is judged and kept for itself: one that is not taken takes no other with it.
+    """
     case_id = visit.request.match_info["case_id"]
     if visit.request.content_type != MULTIPART:
         raise Invalid("send the page's own form")
     given: dict[str, str] = {}
+    came: list[_Came] = []
     try:
         await files.may_add(visit.ctx, visit.who, case_id)
-        kept = await _read(visit, given)
-        items = await _items(visit, given, kept)
+        await _read(visit, given, came)
+        items = await _items(visit, given, came)
+        kept = [one.kept for one in came if one.kept is not None]
         await review.add_evidence(visit.ctx, visit.who, case_id, items.evidence, kept, via="page")
     except NotFound:
         raise
     except Mendable as fault:
-        return await case.page(visit, fault, "evidence", given)
+        # Nothing was added: a line for each file, where there are several, says what is wrong with it.
+        told = [(one.name, one.why or "it is right, and was not added") for one in came] if len(came) > 1 else []
+        return await case.page(visit, fault, "evidence", given, told)
+    if len(came) > 1 or any(one.fault for one in came):
+        return await case.page(visit, sent=[(one.name, one.why) for one in came])
     raise go(f"{AT}/{case_id}", "evidence_added")
 
 
-async def _read(visit: Visit, given: dict[str, str]) -> list[Kept]:
-    """The form's fields into `given`, and its files into the store."""
-    kept: list[Kept] = []
+@dataclass(slots=True)
+class _Came:
+    """One file of the form: kept, or why it was not taken."""
+
+    name: str
+    kept: Kept | None = None
+    fault: Mendable | None = None
+
+    @property
+    def why(self) -> str:
+        return self.fault.detail if self.fault else ""
+
+    def refuse(self, fault: Mendable) -> None:
+        self.kept, self.fault = None, fault
+
+
+async def _read(visit: Visit, given: dict[str, str], came: list[_Came]) -> None:
+    """The form's fields into `given`, its files into the store, and what became of each into `came`."""
+    most, over = visit.ctx.settings.files_max, 0
     upload = Upload(visit.request, MULTIPART, _TEXT_MAX)
     async for part in upload.parts():
         if part.is_file:
-            if part.filename:  # a field without a file comes too, empty
-                kept.append(await _file(visit, part, len(kept)))
+            if not part.filename:  # a field without a file comes too, empty
+                continue
+            if len(came) < most:
+                came.append(await _file(visit, part))
+            else:
+                over += 1
         elif part.name not in _FIELDS or part.name in given:
             raise Invalid("the form has fields that are not the page's own")
         else:
@@ -79,36 +109,50 @@ async def _read(visit: Visit, given: dict[str, str]) -> list[Kept]:
         # Before any file is kept: the box stands before them in the form.
         if given.get("flags"):
             await items_of(visit.ctx, json.dumps({"content_flags": ["csam"]}).encode())
-    return kept
+    if over:
+        fault = TooLarge(f"at most {most} files at once; send the rest in another form")
+        came.append(_Came(f"{over} more", fault=fault))
 
 
-async def _file(visit: Visit, part: Part, already: int) -> Kept:
-    if already == visit.ctx.settings.files_max:
-        raise TooLarge(f"at most {visit.ctx.settings.files_max} files at once; send the rest in another form")
-    async with keeping.arriving(visit.ctx) as file:
-        await part.into(file)
-        return await keeping.take(visit.ctx, file, part.filename, part.label)
+async def _file(visit: Visit, part: Part) -> _Came:
+    came = _Came(filetypes.safe_name(part.filename))
+    try:
+        async with keeping.arriving(visit.ctx) as file:
+            await part.into(file)
+            came.kept = await keeping.take(visit.ctx, file, part.filename, part.label)
+    except Mendable as fault:
+        came.refuse(fault)
+    return came
 
 
-async def _items(visit: Visit, given: dict[str, str], kept: list[Kept]) -> EvidenceIn:
+async def _items(visit: Visit, given: dict[str, str], came: list[_Came]) -> EvidenceIn:
+    """The items to add. Raises what is wrong with the form, or with the first file where none can be taken."""
     found = EvidenceIn.model_construct(evidence=[])
     if given.get("items"):
         found = await items_of(visit.ctx, given["items"].encode())
     if kind := given.get("kind"):
-        found = EvidenceIn.model_construct(evidence=[*found.evidence, *_described(given, kind, kept).evidence])
-    if not found.evidence and not kept:
-        raise Invalid("choose a file, or write items")
+        if not came:
+            raise Invalid("choose the file that is described")
+        for one in came:
+            if one.kept is None:
+                continue
+            try:
+                described = _described(given, kind, one.kept)
+            except Mendable as fault:
+                one.refuse(fault)
+            else:
+                found = EvidenceIn.model_construct(evidence=[*found.evidence, *described.evidence])
+    if not found.evidence and not any(one.kept for one in came):
+        raise next((one.fault for one in came if one.fault), Invalid("choose a file, or write items"))
     return found
 
 
-def _described(given: dict[str, str], kind: str, kept: list[Kept]) -> EvidenceIn:
-    """The one item that the form describes: what the first file is of."""
-    if not kept:
-        raise Invalid("choose the file that is described")
+def _described(given: dict[str, str], kind: str, kept: Kept) -> EvidenceIn:
+    """The item that the form describes, for one of its files."""
     item = {"kind": kind, "url": given.get("url", ""), "captured_at": _instant(given.get("captured_at", ""))}
-    item["sha256"] = kept[0].blob.sha256
+    item["sha256"] = kept.blob.sha256
     if kind == "screenshot":
-        item["media_type"] = kept[0].media_type
+        item["media_type"] = kept.media_type
     elif kind == "capture":
         item |= {key: given[key] for key in ("vantage", "finding") if given.get(key)}
     else:

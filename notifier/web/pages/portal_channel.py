@@ -1,4 +1,4 @@
-"""How a recipient is written to: the channel that stands, a change of it, and stopping what asks something of it."""
+"""How a recipient is written to: the channel that stands, a test and a change of it, and stopping what asks something."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from aiohttp import web
 
 from notifier.catalog import Agreement
 from notifier.errors import Invalid, Mendable, NotifierError
-from notifier.services import agreements, changing, portal, suspending
+from notifier.services import agreement_log, agreements, changing, pinging, portal, suspending
 from notifier.services.access import Role
 from notifier.services.portal import Wanted
 from notifier.store.agreements import Scope
@@ -34,12 +34,16 @@ async def _page(
     for standing in await agreements.standings(visit.ctx, visit.who):
         agreement, named = await changing.stands(visit.ctx, visit.who, standing.id)
         changes = await changing.versions(visit.ctx, visit.who, standing.id)
+        can_test, machine = await pinging.of_channel(visit.ctx, visit.who, standing.id)
         shown.append(
             {
                 "it": AgreementOut.shown(visit.who, standing),
                 "program": visit.ctx.program(agreement.program).name,
                 "channel": agreement,
                 "address": _address(agreement, named),
+                "can_test": can_test,
+                "machine": machine,
+                "last_test": await agreement_log.newest(visit.ctx, visit.who, standing.id, "tested"),
                 "changes": [ChangeOut.shown(visit.who, change) for change in changes[:_CHANGES]],
             }
         )
@@ -50,6 +54,7 @@ async def _page(
         shown=shown,
         kinds=KINDS,
         open_states=OPEN,
+        a_day=pinging.A_DAY,
         newest=newest.items[0] if newest.items else None,
         contact=visit.ctx.settings.contact,
         given={name: (given or {}).get(name, "") for name in _FIELDS},
@@ -105,6 +110,16 @@ async def refuse(visit: Visit) -> web.StreamResponse:
     raise go(_AT, "channel_withdrawn")
 
 
+async def test(visit: Visit) -> web.StreamResponse:
+    """One test through the channel that stands; what became of it is told on the page."""
+    given = await visit.form(_FIELDS)
+    try:
+        made = await pinging.send(visit.ctx, visit.who, given.get("agreement", ""), via="page")
+    except Mendable as error:
+        return await _page(visit, error)
+    raise go(_AT, f"test_{made.result}")
+
+
 async def stop(visit: Visit) -> web.StreamResponse:
     """No further request leaves from now on."""
     given = await visit.form(_FIELDS)
@@ -121,5 +136,6 @@ PAGES = [
     Page("GET", _AT, show, [Role.REGISTRY]),
     Page("POST", f"{_AT}/propose", propose, [Role.REGISTRY]),
     Page("POST", f"{_AT}/refuse", refuse, [Role.REGISTRY]),
+    Page("POST", f"{_AT}/test", test, [Role.REGISTRY]),
     Page("POST", f"{_AT}/stop", stop, [Role.REGISTRY]),
 ]

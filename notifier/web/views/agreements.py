@@ -1,12 +1,13 @@
 """Views of agreements: how each stands, and what was done with it."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from notifier.services.access import Principal, Role
 from notifier.services.agreements import Standing
+from notifier.services.pinging import Tested
 from notifier.store.agreements import Checked, Scope, Suspension
 from notifier.store.channels import Change, ChangeState
 from notifier.web.views.base import STAFF, View
@@ -48,6 +49,29 @@ class CheckOut(View):
 
     ready: bool
     problems: list[FaultOut]
+
+
+class TestOut(View):
+    """What became of a test. Nobody says of any that it was read; `accepted` is what the other side's machine said."""
+
+    at: datetime
+    adapter: str
+    result: Literal["accepted", "later", "refused", "uncertain"] = Field(
+        description="later: nothing was taken now. uncertain: it may have arrived, or not."
+    )
+    digest: str = Field(description="Of the agreement, as it was tested.")
+    said: str | None = Field(description="What the other side said; for mail our own server's words, shown to staff.")
+
+    @classmethod
+    def shown(cls, who: Principal, made: Tested) -> "TestOut":
+        theirs = made.said_by_them or who.role in STAFF
+        return cls(
+            at=made.at,
+            adapter=made.adapter,
+            result=made.result,
+            digest=made.digest,
+            said=made.said if theirs else None,
+        )
 
 
 class LastCheckOut(View):

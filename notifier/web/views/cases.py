@@ -10,6 +10,7 @@ from pydantic import Field
 from notifier.domain.case import Case
 from notifier.domain.case_state import CaseState
 from notifier.domain.epp import Measure
+from notifier.domain.facts import FindingResult
 from notifier.domain.lifecycle import Phase
 from notifier.domain.policy import Verdict
 from notifier.domain.rule import Recipient
@@ -190,9 +191,27 @@ class CasePage(View):
     next_cursor: str | None
 
 
+class LackOut(View):
+    """A rule that does not pass."""
+
+    rule: str
+    result: FindingResult
+    asks: str = Field(description="What the rule asks for, in words.")
+    mend: str = Field(description="What would help.")
+    ours: bool = Field(description="We look at it ourselves; nobody is asked for it.")
+
+
+class WantedOut(View):
+    """Why the case waits for evidence."""
+
+    note: str | None = Field(description="What the reviewer wrote who asked for more; null where only rules ask.")
+    lacks: list[LackOut] = Field(description="Rules that fail or are unknown: what a reporter can mend comes first.")
+
+
 class CaseDetail(CaseOut):
     """One case with what it holds."""
 
+    wanted: WantedOut | None = Field(description="Null unless the state is `needs_evidence`.")
     parts: CaseParts | None = Field(description="Shown to staff.")
 
 
