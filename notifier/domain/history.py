@@ -172,7 +172,8 @@ def fold(changes: Sequence[Change]) -> History:
                 elif change.word == Verdict.RELAPSED and "verified" in times:
                     relapsed = relapsed or max(change.told_at, times["verified"])
             case "case.withdrawn" | "case.overturned" | "case.found_wrong":
-                error = error or change.word == "error"
+                # Older rows of an appeal have no other word; there the outcome tells, where the case had none before.
+                error = error or change.word == "error" or change.outcome == "withdrawn_error"
             case "case.merged_into":
                 merged = True
             case "hop.accepted" if change.word is not None:

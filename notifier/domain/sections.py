@@ -61,7 +61,7 @@ def funnel(sides: Mapping[str, CohortFigures]) -> Table:
 
 
 def shares(sides: Mapping[str, CohortFigures]) -> Table:
-    """All but accuracy, which is told where appeals are counted too."""
+    """All but accuracy, which is the notifier's and not of whom it asks."""
     first = next(iter(sides.values()))
     rows: list[list[Cell]] = [
         [SHARE_WORDS[key], *(share_words(side.shares[key]) for side in sides.values())]

@@ -31,7 +31,7 @@ class Transparency:
 
     def as_of(self, now: datetime) -> datetime:
         """The end of the last day that may be shown."""
-        return midnight(now) - timedelta(days=self.delay_days - 1)
+        return midnight(now) - timedelta(days=self.delay_days)
 
     @property
     def terms(self) -> str:

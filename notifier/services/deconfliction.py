@@ -12,7 +12,7 @@ What waits is neither cancelled nor voided, since both would be seen; it is look
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -99,20 +99,6 @@ def commitment(salt: bytes, content: str) -> str:
 async def is_listed(con: Connection, target: Target, now: datetime) -> bool:
     """Whether an authority investigates a name that has no case: nothing is fetched from it, and nobody is told why."""
     return bool(await _entries_for(con, target, now))
-
-
-async def listed_of(con: Connection, targets: Iterable[Target], now: datetime) -> frozenset[str]:
-    """Names among these that an authority investigates, by one question however many they are."""
-    rows = await con.fetch(f"select pattern, registrable from deconfliction_entry where {_STANDING}", now)
-    by_name: dict[str | None, list[str]] = {}
-    for row in rows:
-        by_name.setdefault(row["registrable"], []).append(row["pattern"])
-    wide = by_name.get(None, [])
-    return frozenset(
-        target.name
-        for target in targets
-        if any(catches(pattern, target) for pattern in [*by_name.get(target.registrable, []), *wide])
-    )
 
 
 async def _entries_for(con: Connection, target: Target, now: datetime) -> list[dict[str, Any]]:

@@ -1,11 +1,16 @@
 """Domain names that a program shows the public: of ended cases alone, where a look of the last days found the name as it
-was left. Whatever speaks against one takes it off at once, and for good.
+was left.
+
+Whoever reads the list again and again must not learn from it that somebody looks into a name. So another case, an alarm,
+a hold or an authority that investigates keeps a name from coming to the list, which is decided once a day, and never
+takes off what stands there: it says nothing new by staying. What takes it off, at once and for good, is known outside
+or protects its registrant: an appeal, a mistake, what was given back, a name that is back or has somebody new.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from notifier.domain.case import Case
 from notifier.domain.look import Look
@@ -42,56 +47,54 @@ class Batch:
     updated: date
 
 
-async def shown(ctx: Context, con: Connection, program: Program, now: datetime) -> list[Shown]:
-    """The names that may be read now, whatever the list says."""
+async def batches(con: Connection, program: Program, now: datetime) -> list[Batch]:
+    """The names that may be read now, by the day on which they came, newest first; a day of which none is left is told as
+    such."""
     if program.transparency.names == "none":
         return []
-    rows = await store.standing(con, program.id, program.transparency.as_of(now))
-    investigated = await _investigated(con, rows, now)
-    return [
-        Shown(row["name"], row["outcome"], row["ended_on"], row["listed_on"])
-        for row in rows
-        if row["fits"] and row["seen_at"] > now - FRESH and row["name"] not in investigated
-    ]
-
-
-async def batches(con: Connection, program: Program, names: Sequence[Shown]) -> list[Batch]:
-    """These names by the day on which they came, newest first; a day of which none is left is told as such."""
     found = []
-    for row in await store.batches(con, program.id) if program.transparency.names != "none" else ():
-        on, mine = row["listed_on"], [one for one in names if one.listed_on == row["listed_on"]]
-        found.append(Batch(on, mine, row["gone"], max(on, row["changed_on"] or on)))
+    for row in await store.by_day(con, program.id, program.transparency.as_of(now), now - FRESH):
+        on = row["listed_on"]
+        names = [Shown(n["name"], n["outcome"], date.fromisoformat(n["ended_on"]), on) for n in row["names"]]
+        found.append(Batch(on, names, row["gone"], max(on, row["changed_on"] or on)))
     return found
 
 
 async def refresh(ctx: Context, program: Program) -> None:
-    """Look at what is shown and at what may be, and take off what must go. Once a day."""
-    now = await ctx.db.clock.now()
-    before = program.transparency.as_of(now)
+    """Take off what must go, and look at what is shown and at what may be. Once a day.
+
+    Three looks of four are for names on the list, so that these stay fresh; what one side does not need the other has.
+    """
+    before = program.transparency.as_of(await ctx.db.clock.now())
     async with ctx.db.pool.acquire() as con:
-        rows = await store.standing(con, program.id, before)
-        investigated = await _investigated(con, rows, now)
-        gone = [str(row["case_id"]) for row in rows if not row["fits"] or row["name"] in investigated]
+        gone = await store.fallen(con, program.id, before)
     for case_id in gone:
         await _take_off(ctx, case_id)
     async with ctx.db.pool.acquire() as con:
-        waiting = await store.to_look_at(con, program.id, before, LOOKS_A_DAY)
-    for case_id in waiting:
-        await _look_at(ctx, case_id, now)
+        listed = await store.to_look_at(con, program.id, before, LOOKS_A_DAY, listed=True)
+        waiting = await store.to_look_at(con, program.id, before, LOOKS_A_DAY, listed=False)
+    again = listed[: max(LOOKS_A_DAY * 3 // 4, LOOKS_A_DAY - len(waiting))]
+    for case_id in [*again, *waiting[: LOOKS_A_DAY - len(again)]]:
+        await _look_at(ctx, case_id, before)
 
 
-async def _look_at(ctx: Context, case_id: str, now: datetime) -> None:
+async def _look_at(ctx: Context, case_id: str, ended_before: datetime) -> None:
+    """A name that is investigated is looked at as any other, so that it does not grow old on the list."""
     async with ctx.db.pool.acquire() as con:
         case = await case_store.get(con, case_id)
-        if case is None or await deconfliction.is_listed(con, case.target, now):
-            return
+    if case is None:
+        return
     seen = await look(ctx, case.target)
     stands = as_it_was_left(case, seen)
-    if stands is False:
-        await _take_off(ctx, case_id)
-    elif stands:
-        async with ctx.db.transaction(DAEMON) as tx:
-            await store.list_name(tx.con, case_id, tx.now.date(), seen.at)
+    async with ctx.db.transaction(DAEMON) as tx:
+        await deconfliction.guard(tx)
+        await store.note_look(tx.con, case_id, tx.now)
+        if stands is False:
+            await _removed(tx, case_id)
+        if not stands or await store.saw_again(tx.con, case_id, seen.at):
+            return
+        if not await deconfliction.is_listed(tx.con, case.target, tx.now):
+            await store.list_name(tx.con, case_id, ended_before, tx.now.date(), seen.at)
 
 
 def as_it_was_left(case: Case, seen: Look) -> bool | None:
@@ -117,7 +120,3 @@ async def _take_off(ctx: Context, case_id: str) -> None:
 async def _removed(tx: Tx, case_id: str) -> None:
     if await store.remove_name(tx.con, case_id, tx.now.date()):
         await tx.audit("transparency.name_removed", case_id, {})
-
-
-async def _investigated(con: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> frozenset[str]:
-    return await deconfliction.listed_of(con, [case_store.target_of(row) for row in rows], now)

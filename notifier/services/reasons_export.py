@@ -13,7 +13,7 @@ from typing import Any
 
 from notifier.domain import dsa_schema
 from notifier.errors import Invalid, NotFound
-from notifier.services import access, reasons
+from notifier.services import access, deconfliction, reasons
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
 from notifier.store import appeals as store
@@ -41,12 +41,13 @@ async def exported(
         raise NotFound(f"no program {program!r}", code="unknown_program")
     if start is not None and end is not None and end < start:
         raise Invalid("to: lies before from")
+    now = await ctx.db.clock.now()
     fit: list[Mapping[str, Any]] = []
     refused: dict[str, Sequence[str]] = {}
     async with ctx.db.pool.acquire() as con:
         for case_id, notice_id in await store.requests_left(con, program, start, end):
             case = await case_store.get(con, case_id)
-            if case is None:
+            if case is None or await deconfliction.is_listed(con, case.target, now):
                 continue
             fields = await reasons.statement(ctx, con, case, notice_id, pages_named=False)
             made = {name: value for name, value in fields.items() if name in dsa_schema.FIELDS and value is not None}

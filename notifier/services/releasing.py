@@ -22,9 +22,9 @@ from notifier.services.access import DAEMON
 from notifier.services.alarming import raise_alarm
 from notifier.services.context import Context
 from notifier.services.looking import look
+from notifier.store import appeals, observations
 from notifier.store import cases as case_store
 from notifier.store import notices as notice_store
-from notifier.store import observations
 from notifier.store.database import Connection, Tx
 from notifier.store.ids import new_id
 
@@ -140,6 +140,7 @@ async def _judge(ctx: Context, tx: Tx, case: Case, held: Sequence[Notice], obser
     if all(now.settled for was, now in found if was):
         back = max(now.free_since or tx.now for was, now in found if was)
         observed = await outcomes.release(tx.con, case.id)
+        await appeals.restored(tx.con, case.id, back)
         await tx.save(case.apply(Released(observation, back <= release_by, observed), tx.now))
         return
     if tx.now >= release_by and not all(now.shown is False for was, now in found if was):

@@ -81,7 +81,7 @@ async def _known(ground: Ground) -> _Known:
         lines, early = [], 0
         for case_id, unit in of_case.items():
             undone = marks.undone(said.get(case_id, ()))
-            if undone is None:
+            if undone is None or unit.sent is None:  # nobody was asked for what was taken back
                 continue
             if undone.kind != "lifted_wrong" and unit.claimed is None and unit.verified is None:
                 early += 1

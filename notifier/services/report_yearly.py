@@ -42,7 +42,7 @@ async def yearly_report(ground: Ground) -> Body:
     appeals = marks.appeals(mark for unit in units for case_id in unit.case_ids for mark in said.get(case_id, ()))
     lines, reversed_by = yearly.providers(units, program.category), _reversed(units, said)
     requests = replace(
-        yearly.requests(units),  # by itself it knows of no appeal
+        yearly.requests(units),  # what was reversed is told by why, from the log
         reversed_cured=reversed_by["lifted_cured"],
         reversed_error=reversed_by["lifted_wrong"],
     )

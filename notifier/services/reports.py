@@ -106,13 +106,13 @@ async def verify(ctx: Context, who: Principal, content: bytes) -> list[str]:
         document: dict[str, Any] = dict(made.document)
         faults += await _checkpoint_faults(ctx, checkpoint)
         faults += _rule_notes(about, document["about"])
-        document["about"]["programs"] = about.get("programs")
+        _as_then(document, about)
         again = await asyncio.to_thread(Written(document, made.charts).file, form)
     else:
         found = await statistics.statistics(ctx, who, _query(about))
         document = statistics.document(found)
         faults += _rule_notes(about, document["about"])
-        document["about"]["programs"] = about.get("programs")
+        _as_then(document, about)
         text = statistics.json_of(document) if form is Form.JSON else statistics.csv_of(document)
         again = text.encode()
     if _plain(again) != _plain(content):
@@ -260,6 +260,12 @@ def _rule_notes(told: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
     if not isinstance(theirs, dict) or set(theirs) != set(made["programs"]):
         return ["the programs that it is about are others than you see now"]
     return []
+
+
+def _as_then(document: dict[str, Any], about: Mapping[str, Any]) -> None:
+    """What only says which day the file is of stays as the file has it: rules, and the version of the definitions. Where a
+    definition that counts here is another one now, its figures differ, and are named."""
+    document["about"] |= {"programs": about.get("programs"), "definitions": about.get("definitions")}
 
 
 def _plain(content: bytes) -> bytes:

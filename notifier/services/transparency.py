@@ -1,7 +1,8 @@
 """What the public reads of a program: made once a day for the last day that may be shown, and then only read.
 
-A visitor never makes anything be computed. What was made of a day stays as it was made; what is shown is the newest that
-was made under the terms that the program's file has now, so that a program which takes something back does so at once.
+No visitor makes figures be counted or names be looked at: one reads the newest document, and which names of the list may be
+read now. What was made of a day stays as it was made; what is shown is the newest that was made under the terms that the
+program's file has now, so that a program which takes something back does so at once.
 """
 
 import asyncio
@@ -50,26 +51,30 @@ def programs(ctx: Context) -> list[Program]:
 
 async def days(ctx: Context) -> Mapping[str, date | None]:
     """By public program, the last day of which something is shown."""
-    found: dict[str, date | None] = {}
+    terms = {program.id: program.transparency.terms for program in programs(ctx)}
     async with ctx.db.pool.acquire() as con:
-        for program in programs(ctx):
-            made = await store.newest(con, program.id, program.transparency.terms)
-            found[program.id] = made["day"] if made else None
-    return found
+        found = await store.newest_days(con, terms)
+    return {program_id: found.get(program_id) for program_id in terms}
+
+
+def public(ctx: Context, program_id: str) -> Program:
+    """Raises NotFound for a program that is not public, the same as for one that is not there."""
+    program = next((one for one in programs(ctx) if one.id == program_id), None)
+    if program is None:
+        raise NotFound("no program of that name is public", code="unknown_program")
+    return program
 
 
 async def published(ctx: Context, program_id: str) -> Published:
     """What is shown of a program now. Raises NotFound for one that is not public, the same as for one that is not there."""
-    program = next((one for one in programs(ctx) if one.id == program_id), None)
-    if program is None:
-        raise NotFound("no program of that name is public", code="unknown_program")
+    program = public(ctx, program_id)
     now = await ctx.db.clock.now()
     async with ctx.db.pool.acquire() as con:
         made = await store.newest(con, program.id, program.transparency.terms)
         if made is None:
             return Published(program, None, None, (), ())
-        names = await public_names.shown(ctx, con, program, now)
-        batches = await public_names.batches(con, program, names)
+        batches = await public_names.batches(con, program, now)
+    names = [one for batch in batches for one in batch.names]
     return Published(program, made["document"], made["made_at"].date(), names, batches)
 
 

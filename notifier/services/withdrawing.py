@@ -29,5 +29,9 @@ async def withdraw(ctx: Context, tx: Tx, case: Case, by: str, reason: str, groun
 
 
 async def own_error(tx: Tx, case: Case) -> None:
-    """We asked in error and found it out ourselves: the ledger says so, as where a registrant had to."""
+    """We asked in error and found it out ourselves: the ledger says so, once, as where a registrant had to."""
+    if await appeal_store.corrected_as_error(tx.con, case.id):
+        return
     await appeal_store.insert_correction(tx.con, case.id, None, case.program, str(case.measure), OWN_ERROR, tx.now)
+    if case.undo == "verified" and (back := await appeal_store.seen_back(tx.con, case.id)) is not None:
+        await appeal_store.restored(tx.con, case.id, back)

@@ -14,8 +14,8 @@ _ENDED = """
 with fate as (
   select c.id, c.program, max(d.at) as at,
     case
-      when bool_or(d.kind = 'withdrawn' and d.detail->>'ground' = 'error') then 'error'
       when c.aftermath = 'lifted_wrong' then 'overturned'
+      when bool_or(d.kind = 'withdrawn' and d.detail->>'ground' = 'error') then 'error'
       when bool_or(d.kind = 'rejected') then
         case max(d.detail->>'ground') filter (where d.kind = 'rejected')
           when 'clerical' then 'clerical' when 'duplicate' then 'duplicate' when 'out_of_scope' then 'out_of_scope'

@@ -354,5 +354,22 @@ async def corrected_at(con: "Connection", case_id: str) -> datetime | None:
     return found
 
 
+async def corrected_as_error(con: "Connection", case_id: str) -> bool:
+    """Whether the ledger has an error of ours in this case already."""
+    return bool(
+        await con.fetchval("select exists (select from correction where case_id = $1 and cause <> 'cured')", case_id)
+    )
+
+
+async def seen_back(con: "Connection", case_id: str) -> datetime | None:
+    """When the name was seen given back: as an appeal, an event's end or a withdrawal had asked."""
+    found: datetime | None = await con.fetchval(
+        "select greatest((select max(at) from audit_entry where case_id = $1 and tag in ('case.released', 'case.restored')), "
+        "(select max(verified_at) from claim where case_id = $1 and measure = 'restore'))",
+        case_id,
+    )
+    return found
+
+
 async def restored(con: "Connection", case_id: str, at: datetime) -> None:
     await con.execute("update correction set restored_at = $2 where case_id = $1 and restored_at is null", case_id, at)

@@ -101,7 +101,8 @@ async def corrections(con: "Connection", program: str, seen: str) -> dict[str, M
     rows = await con.fetch(
         "select k.case_id, k.measure, k.held_since, k.hosts from correction k where k.program = $1 and exists ("
         f"select from audit_entry e where e.case_id = k.case_id and e.at = k.corrected_at and {_SEEN} "
-        "and e.tag in ('case.overturned', 'case.lift_asked', 'case.hold_lapsed')) order by k.corrected_at desc, k.id",
+        "and e.tag in ('case.overturned', 'case.lift_asked', 'case.hold_lapsed', 'case.withdrawn', 'case.found_wrong')) "
+        "order by k.corrected_at desc, k.id",
         program,
         seen,
     )

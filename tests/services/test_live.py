@@ -269,5 +269,6 @@ async def test_found_wrong_after_the_event_it_is_on_record(live: Stage) -> None:
     assert (await live.case(case_id))["aftermath"] == "lifted_wrong"
     (line,) = (await corrections.corrections(live.ctx)).items
     assert (line["cause"], line["held_since"] is None) == ("withdrawn", False)
+    assert ENDS <= line["restored_at"] <= RELEASE_BY, "it had been seen back before anybody looked a second time"
     tags = [row["tag"] for row in await live.ctx.db.fetch("select tag from transition where word = 'error'")]
     assert tags == ["case.found_wrong"]

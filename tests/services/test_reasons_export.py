@@ -7,7 +7,7 @@ import pytest
 
 from notifier.domain import dsa_schema
 from notifier.errors import Forbidden, Invalid, NotFound
-from notifier.services import deconfliction, reasons, reasons_export
+from notifier.services import deconfliction, reasons, reasons_export, review
 from notifier.services.access import Principal, Role
 from notifier.services.deconfliction import EntryIn
 from tests.services.stages import ADA, HOOK, MAIL, RITA, SAM, TIM, Stage, row
@@ -60,8 +60,13 @@ async def test_bounds_are_of_the_sending(stage: Stage) -> None:
         await reasons_export.exported(stage.ctx, RITA, "opioids", sent, sent - timedelta(1), via="cli")
 
 
-async def test_an_embargo_is_not_told(stage: Stage) -> None:
-    await stage.notified(MAIL)
+@pytest.mark.parametrize("over", [False, True])
+async def test_an_embargo_is_not_told(stage: Stage, over: bool) -> None:
+    """Nor of a case that was over when the authority came."""
+    case_id = await stage.notified(MAIL)
+    if over:
+        await stage.pass_time(hours=30)
+        await review.close(stage.ctx, RITA, case_id)
     await deconfliction.add(stage.ctx, DORA, EntryIn(MAIL, "Bureau", "OP-1"))
     made = await reasons_export.exported(stage.ctx, RITA, "opioids", None, None, via="cli")
     assert (made.statements, made.batches) == (0, [])

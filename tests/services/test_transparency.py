@@ -1,6 +1,7 @@
 """What the public reads of a program: late, once a day, the same for ever, without names but of what is over and done."""
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -8,15 +9,22 @@ from typing import Any
 import pytest
 
 from notifier.domain.appeal import Cause, Outcome
+from notifier.domain.look import Look, Registration
 from notifier.domain.program import Program
+from notifier.domain.safety import Target
 from notifier.domain.transparency import Transparency
 from notifier.errors import NotFound
 from notifier.sandbox.world import Act
 from notifier.services import access, deconfliction, hearing, public_names, transparency
 from notifier.services.access import Principal, Role
+from notifier.services.context import Context
 from notifier.services.deconfliction import EntryIn
-from tests.services.stages import HOOK, MAIL, ROLF, Stage
+from notifier.services.looking import look
+from notifier.services.public_names import Batch, Shown
+from notifier.store import publications as store
+from tests.services.stages import HOOK, MAIL, ROLF, START, Stage, agree
 from tests.services.test_appeals import appealed, held
+from tests.services.test_live_and_orders import moved, sample
 
 OPEN = Transparency(public=True, delay_days=7, names="after_end")
 DORA = Principal("Dora", "person", Role.REVIEWER, permissions=frozenset({access.DECONFLICT}))
@@ -45,12 +53,12 @@ async def names(stage: Stage) -> list[str]:
 
 @pytest.fixture
 async def ended(stage: Stage) -> Stage:
-    """A hold that was seen, whose watch is over, and eight days since."""
+    """A hold that was seen, whose watch is over, and nine days since."""
     tell(stage, OPEN, watch=watched(1), refresh=timedelta(days=400))
     case_id = await held(stage)
     await stage.pass_time(days=2)
     assert await stage.state(case_id) == "closed"
-    await stage.pass_time(days=8)
+    await stage.pass_time(days=9)
     return stage
 
 
@@ -70,12 +78,14 @@ async def test_it_is_made_once_a_day_of_what_is_old_enough(stage: Stage) -> None
     await held(stage)  # opened, sent, claimed and verified on 2 November
     await stage.pass_time(days=6)
     assert not await make(stage), "of six days ago nothing is told"
-    await stage.r.advance_to(datetime(2026, 11, 9, 0, 0, tzinfo=UTC))
+    await stage.r.advance_to(datetime(2026, 11, 9, 23, 59, tzinfo=UTC))
+    assert not await make(stage), "the last of the second is not seven days ago"
+    await stage.r.advance_to(datetime(2026, 11, 10, 0, 0, tzinfo=UTC))
     assert await make(stage), "the second is over for seven days"
     assert not await make(stage), "once"
     found = await transparency.published(stage.ctx, "opioids")
     assert found.document is not None
-    assert (found.document["day"], found.made_on) == ("2026-11-02", date(2026, 11, 9))
+    assert (found.document["day"], found.made_on) == ("2026-11-02", date(2026, 11, 10))
     rows = {(row["part"], row["figure"]): row for row in found.document["whole"]}
     assert {figure: row["n"] for (part, figure), row in rows.items() if part == "funnel"} == {
         "opened": 1, "approved": 1, "sent": 1, "received": 1, "answered": 1, "claimed": 1, "verified": 1,
@@ -84,7 +94,7 @@ async def test_it_is_made_once_a_day_of_what_is_old_enough(stage: Stage) -> None
     assert rows["share", "success"]["low"] == pytest.approx(0.2065, abs=1e-4)
     assert rows["time", "verified"]["days"] == 1, "four hours are told as a day"
     (quarter,) = found.document["quarters"]
-    assert (quarter["key"], quarter["complete"], quarter["updated"]) == ("2026-Q4", False, "2026-11-09")
+    assert (quarter["key"], quarter["complete"], quarter["updated"]) == ("2026-Q4", False, "2026-11-10")
     assert found.document["registries"] == []
     assert await stage.count("audit_entry where tag = 'transparency.published'") == 1
 
@@ -92,7 +102,7 @@ async def test_it_is_made_once_a_day_of_what_is_old_enough(stage: Stage) -> None
 async def test_what_was_told_of_a_day_stays_and_the_next_days_go_on(stage: Stage) -> None:
     tell(stage, OPEN)
     await held(stage)
-    await stage.r.advance_to(datetime(2026, 11, 9, 1, tzinfo=UTC))
+    await stage.r.advance_to(datetime(2026, 11, 10, 1, tzinfo=UTC))
     assert await make(stage)
     first = (await transparency.published(stage.ctx, "opioids")).document
     stage.r.sandbox.world.do(Act.RESTORE, MAIL, await stage.r.clock.now(), "registry")
@@ -119,7 +129,7 @@ async def test_what_was_told_of_a_day_stays_and_the_next_days_go_on(stage: Stage
 async def test_small_numbers_and_registries_only_where_the_program_says_so(stage: Stage) -> None:
     tell(stage, replace(OPEN, suppress_below=10, registries=True))
     await held(stage)
-    await stage.pass_time(days=8)
+    await stage.pass_time(days=9)
     assert await make(stage)
     document = (await transparency.published(stage.ctx, "opioids")).document
     assert document is not None
@@ -194,7 +204,7 @@ async def test_no_name_of_a_case_that_is_open_or_young(stage: Stage) -> None:
     await stage.pass_time(days=4)
     await make(stage)
     assert (await stage.state(case_id), await names(stage)) == ("closed", []), "it ended yesterday"
-    await stage.pass_time(days=8)
+    await stage.pass_time(days=9)
     await make(stage)
     assert await names(stage) == [MAIL]
 
@@ -240,12 +250,10 @@ async def is_reported_again(stage: Stage) -> None:
         (has_another_registrant, False),
         (has_another_registrar, False),
         (is_under_appeal, True),
-        (is_investigated, True),
-        (is_reported_again, True),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-async def test_whatever_speaks_against_a_name_takes_it_off_for_good(
+async def test_what_is_known_outside_or_protects_its_registrant_takes_a_name_off_for_good(
     ended: Stage, happens: Callable[[Stage], Awaitable[None]], at_once: bool
 ) -> None:
     await make(ended)
@@ -261,19 +269,73 @@ async def test_whatever_speaks_against_a_name_takes_it_off_for_good(
     assert [(list(batch.names), batch.gone, batch.updated) for batch in batches] == [([], 1, gone)]
 
 
-async def test_what_speaks_against_it_before_keeps_it_off(ended: Stage) -> None:
-    await is_investigated(ended)
+async def is_under_alarm(stage: Stage) -> None:
+    await stage.ctx.db.pool.execute(
+        "insert into alarm (id, kind, case_id, detail, raised_at) values (gen_random_uuid(), 'opposition', $1, 'x', now())",
+        await case_of(stage),
+    )
+
+
+async def is_ordered_by_a_court(stage: Stage) -> None:
+    """Another program, which tells the public nothing."""
+    await agree(stage, "authority-order")
+    now = await stage.r.clock.now()
+    report = await moved(stage, sample("authority-order"), now - START)
+    text = json.dumps(report).replace(report["domain"], MAIL)
+    said = await stage.submit(json.loads(text))
+    assert said.case_id, (said.code, said.findings)
+    await stage.r.quiet()
+
+
+LOOKED_INTO = [is_investigated, is_reported_again, is_under_alarm, is_ordered_by_a_court]
+
+
+@pytest.mark.parametrize("happens", LOOKED_INTO, ids=lambda value: value.__name__)
+async def test_whoever_polls_the_list_does_not_see_that_a_name_is_looked_into(
+    ended: Stage, happens: Callable[[Stage], Awaitable[None]]
+) -> None:
+    async def poll() -> tuple[Sequence[Shown], Sequence[Batch]]:
+        found = await transparency.published(ended.ctx, "opioids")
+        return found.names, found.batches
+
+    await make(ended)
+    before = await poll()
+    assert [one.name for one in before[0]] == [MAIL]
+    await happens(ended)
+    assert await poll() == before, "at once"
+    for _ in range(9):  # longer than a look is good for
+        await ended.pass_time(days=1)
+        await make(ended)
+        assert await poll() == before
+    assert await ended.count("audit_entry where tag = 'transparency.name_removed'") == 0
+
+
+@pytest.mark.parametrize("happens", LOOKED_INTO, ids=lambda value: value.__name__)
+async def test_a_name_that_is_looked_into_does_not_come_to_the_list(
+    ended: Stage, happens: Callable[[Stage], Awaitable[None]]
+) -> None:
+    await happens(ended)
+    for _ in range(2):
+        await make(ended)
+        assert await names(ended) == []
+        assert await ended.count("public_name where listed_on is not null") == 0
+        await ended.pass_time(days=1)
+
+
+async def test_a_name_comes_to_the_list_once_nobody_investigates_it_any_more(ended: Stage) -> None:
+    entry = await deconfliction.add(ended.ctx, DORA, EntryIn(MAIL, "the authority", "A-1"))
     await make(ended)
     assert await names(ended) == []
-    assert await ended.count("public_name") == 0
+    await deconfliction.release(ended.ctx, DORA, str(entry.entry["id"]), "done")
+    await ended.pass_time(days=1)
+    await make(ended)
+    assert await names(ended) == [MAIL]
 
 
 async def test_what_went_never_comes_back(ended: Stage) -> None:
     await make(ended)
-    entry = await deconfliction.add(ended.ctx, DORA, EntryIn(MAIL, "the authority", "A-1"))
-    await ended.pass_time(days=1)
-    await make(ended)
-    await deconfliction.release(ended.ctx, DORA, str(entry.entry["id"]), "done")
+    await is_back(ended)
+    ended.r.sandbox.world.do(Act.HOLD, MAIL, await ended.r.clock.now(), "registry")
     await ended.pass_time(days=1)
     await make(ended)
     assert await names(ended) == []
@@ -283,3 +345,56 @@ async def test_the_looks_of_a_day_are_bounded(ended: Stage, monkeypatch: pytest.
     monkeypatch.setattr(public_names, "LOOKS_A_DAY", 0)
     await make(ended)
     assert await names(ended) == []
+
+
+class Waiting:
+    """Stands in for who waits for a look, and writes down at whom one looks."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, listed: int, waiting: int) -> None:
+        self.looked: list[str] = []
+        self._there = {True: [f"listed-{n}" for n in range(listed)], False: [f"waiting-{n}" for n in range(waiting)]}
+        monkeypatch.setattr(store, "to_look_at", self._to_look_at)
+        monkeypatch.setattr(public_names, "_look_at", self._look_at)
+        monkeypatch.setattr(public_names, "LOOKS_A_DAY", 8)
+
+    async def _to_look_at(
+        self, _con: object, _program: str, _before: datetime, limit: int, *, listed: bool
+    ) -> list[str]:
+        return self._there[listed][:limit]
+
+    async def _look_at(self, _ctx: object, case_id: str, _before: datetime) -> None:
+        self.looked.append(case_id.partition("-")[0])
+
+
+@pytest.mark.parametrize(
+    ("listed", "waiting", "looks"),
+    [(20, 20, (6, 2)), (1, 20, (1, 7)), (20, 1, (7, 1)), (20, 0, (8, 0)), (0, 3, (0, 3))],
+)
+async def test_part_of_the_looks_is_for_names_on_the_list(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, listed: int, waiting: int, looks: tuple[int, int]
+) -> None:
+    there = Waiting(monkeypatch, listed, waiting)
+    await public_names.refresh(stage.ctx, stage.ctx.program("opioids"))
+    assert (there.looked.count("listed"), there.looked.count("waiting")) == looks
+
+
+async def test_a_look_that_tells_nothing_lets_the_next_have_its_turn(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One look a day, and two names, the older of which cannot be looked at."""
+    monkeypatch.setattr(public_names, "LOOKS_A_DAY", 1)
+    tell(stage, OPEN, watch=watched(1), refresh=timedelta(days=400))
+    cases = [await held(stage, name) for name in (MAIL, HOOK)]
+    await stage.pass_time(days=11)
+    assert [await stage.state(case_id) for case_id in cases] == ["closed", "closed"]
+
+    async def seen(ctx: Context, target: Target) -> Look:
+        found = await look(ctx, target)
+        return replace(found, registration=Registration("inconclusive")) if target.name == MAIL else found
+
+    monkeypatch.setattr(public_names, "look", seen)
+    for day, listed in enumerate(([], [HOOK], [HOOK])):
+        await make(stage)
+        assert await names(stage) == listed, day
+        await stage.pass_time(days=1)
+    assert await stage.count("public_name where tried_at is not null and listed_on is null") == 1

@@ -1,12 +1,15 @@
 """The public's pages: anybody reads them, nobody is named in them, and a feed reader and a spreadsheet take what they get."""
 
+import asyncio
 import csv
 import io
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -14,6 +17,8 @@ import pytest
 from notifier.domain.transparency import Transparency
 from notifier.services import appealing, transparency
 from notifier.services.appealing import Filing
+from notifier.store import publications as store
+from notifier.web import keeping
 from tests.services.stages import HOOK, MAIL, TIM, Stage, row
 from tests.services.test_appeals import held
 from tests.services.test_transparency import OPEN, tell, watched
@@ -70,19 +75,19 @@ async def test_the_page_says_what_when_and_how_to_contest(stage: Stage, anybody:
     assert page.heading == "Illegal sale of opioids on the internet"
     for words in (
         "A program of fda",
-        "everything up to the end of 2027-01-13 (UTC)",
+        "everything up to the end of 2027-01-12 (UTC)",
         "made on 2027-01-20",
         "Illegal sale of opioids",
         "The registrant may appeal to us at any time",
         "Tell us that we are wrong",
         "Appeals so far: 0",  # what was filed is about a name that nobody was asked about
-        "Nothing had to be put right up to 2027-01-13",
+        "Nothing had to be put right up to 2027-01-12",
         "The registry is asked for hold and has",
         "cheap-pharma[.]com",
     ):
         assert words in page.words, words
     listed = await anybody.get("/transparency")
-    assert "Figures up to 2027-01-13" in listed.words
+    assert "Figures up to 2027-01-12" in listed.words
     assert "live" not in listed.words.lower()
 
 
@@ -168,7 +173,36 @@ async def test_a_reader_makes_nothing_be_computed(stage: Stage, anybody: Reader)
     for path in EVERY:
         await anybody.get(path)
     assert await stage.count("publication") == before
-    assert "up to the end of 2027-01-13" in (await anybody.get(AT)).words
+    assert "up to the end of 2027-01-12" in (await anybody.get(AT)).words
+
+
+async def test_half_a_minute_has_one_answer_whatever_is_asked(
+    stage: Stage, anybody: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many ask at once, each with a query of its own; then the half minute is over."""
+    await stage.pass_time(days=1)  # what was read before is of another day
+    asked: list[str] = []
+
+    def counted(name: str) -> None:
+        real = getattr(store, name)
+
+        async def count(*args: Any) -> Any:
+            asked.append(name)
+            return await real(*args)
+
+        monkeypatch.setattr(store, name, count)
+
+    for name in ("newest", "newest_days", "by_day"):
+        counted(name)
+    first = {path: await text_of(anybody, path) for path in EVERY}
+    shown = await asyncio.gather(*(text_of(anybody, f"{path}?n={n}") for n in range(4) for path in EVERY))
+    assert shown == [first[path] for _ in range(4) for path in EVERY]
+    assert sorted(asked) == ["by_day", "newest", "newest_days"]
+    moment = time.monotonic()
+    monkeypatch.setattr(keeping.time, "monotonic", lambda: moment + keeping.KEPT_S)
+    for path in EVERY:
+        assert await text_of(anybody, path) == first[path]
+    assert sorted(asked) == ["by_day", "by_day", "newest", "newest", "newest_days", "newest_days"]
 
 
 async def test_small_numbers_are_shown_as_kept_back(stage: Stage, anybody: Reader) -> None:

@@ -1,4 +1,7 @@
-"""What programs tell the public: a list, a page for each, its feed and its files. No sign-in, no cookie, nothing computed."""
+"""What programs tell the public: a list, a page for each, its feed and its files. No sign-in, no cookie, no figure counted.
+
+Each is made at most once in half a minute, of what one small question or two told, and then given to all who ask.
+"""
 
 import json
 from collections.abc import Mapping
@@ -11,11 +14,13 @@ from notifier.domain.explaining import explain, for_the_public
 from notifier.domain.hostile import dead
 from notifier.domain.public_figures import COLUMNS, table
 from notifier.domain.table_rows import Cell, csv_text, safe_cell
+from notifier.domain.transparency import midnight
 from notifier.errors import NotFound
 from notifier.services import transparency
 from notifier.services.context import Context
 from notifier.services.transparency import Published
 from notifier.web import atom
+from notifier.web.keeping import Keeper
 from notifier.web.pages import Pages, figures_drawn
 
 AT = "/transparency"
@@ -38,11 +43,18 @@ CAUSES: Mapping[str, str] = {
 def add_routes(app: web.Application, ctx: Context, pages: Pages) -> None:
     """Serve them to anybody."""
 
-    async def show_all(_: web.Request) -> web.Response:
-        return _kept(pages.page("transparency", programs=transparency.programs(ctx), days=await transparency.days(ctx)))
+    lists, programs = Keeper[Mapping[str, date | None]](), Keeper[Published]()
 
-    async def show(request: web.Request) -> web.Response:
-        found = await transparency.published(ctx, request.match_info["program"])
+    async def show_all(_: web.Request) -> web.Response:
+        shown = transparency.programs(ctx)
+        key = midnight(await ctx.db.clock.now()), *((one.id, one.digest, one.transparency.terms) for one in shown)
+
+        def page(days: Mapping[str, date | None]) -> web.Response:
+            return _kept(pages.page("transparency", programs=shown, days=days))
+
+        return await lists.answer("", key, "page", lambda: transparency.days(ctx), page)
+
+    def page(found: Published) -> web.Response:
         return _kept(
             pages.page(
                 "transparency_program",
@@ -58,25 +70,30 @@ def add_routes(app: web.Application, ctx: Context, pages: Pages) -> None:
             )
         )
 
-    async def feed(request: web.Request) -> web.Response:
-        found = await transparency.published(ctx, request.match_info["program"])
+    def feed(found: Published) -> web.Response:
         made = atom.feed(found, f"{ctx.settings.public_url.rstrip('/')}{AT}/{found.program.id}", CAUSES)
         return _kept(web.Response(body=made, headers={"Content-Type": "application/atom+xml; charset=utf-8"}))
 
-    async def as_json(request: web.Request) -> web.Response:
-        made = _whole(await transparency.published(ctx, request.match_info["program"]))
-        text = json.dumps(made, ensure_ascii=False, indent=1) + "\n"
+    def as_json(found: Published) -> web.Response:
+        text = json.dumps(_whole(found), ensure_ascii=False, indent=1) + "\n"
         return _kept(web.Response(text=text, content_type="application/json"))
 
-    async def as_csv(request: web.Request) -> web.Response:
-        made = _whole(await transparency.published(ctx, request.match_info["program"]))
-        return _kept(web.Response(text=_csv(made), content_type="text/csv"))
+    def as_csv(found: Published) -> web.Response:
+        return _kept(web.Response(text=_csv(_whole(found)), content_type="text/csv"))
+
+    makers = {"": page, "/feed.atom": feed, "/figures.json": as_json, "/figures.csv": as_csv}
+
+    async def show(request: web.Request) -> web.Response:
+        program = transparency.public(ctx, request.match_info["program"])
+        told_of, kind = program.transparency, request.match_info.get("kind", "")
+        key = program.digest, told_of.terms, told_of.as_of(await ctx.db.clock.now())
+        return await programs.answer(
+            program.id, key, kind, lambda: transparency.published(ctx, program.id), makers[kind]
+        )
 
     app.router.add_get(AT, show_all)
     app.router.add_get(_ONE, show)
-    app.router.add_get(f"{_ONE}/feed.atom", feed)
-    app.router.add_get(f"{_ONE}/figures.json", as_json)
-    app.router.add_get(f"{_ONE}/figures.csv", as_csv)
+    app.router.add_get(f"{_ONE}{{kind:/feed\\.atom|/figures\\.json|/figures\\.csv}}", show)
 
 
 def _kept(page: web.Response) -> web.Response:
