@@ -1,13 +1,17 @@
 """What a reader under a grant may ask where a program keeps small numbers back (`suppress_below`), and the answer without them.
 
 Whoever may choose any period, registry or instant can ask twice and subtract. So these readers ask of one program, of all
-that was opened, whole or by month or by registry, as it stood at the end of a day: in these answers together nothing can
-be computed that is kept back. Between two days it may be seen that a number grew.
+that was opened, whole or by month or by registry, as it stood at the end of a day. The answers of one day together are
+guarded. Two days are not: what is told on one and kept back on the other may be computed from how the others grew.
 """
 
+from collections import OrderedDict
 from collections.abc import Collection, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
+from hashlib import blake2b
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from notifier.domain import small_numbers
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     from notifier.services.statistics import Query, Slice, Statistics
 
 _BY = (None, "month", "registry")
+_KEPT = 32  # patterns in the process, those that were asked for last
+_Key = tuple[str | None, datetime, int, str, bytes]
 
 
 def narrowed(query: "Query", programs: Collection[str], now: datetime) -> "Query":
@@ -49,7 +55,9 @@ def _refused(why: str) -> Invalid:
 
 def kept_back(found: "Statistics", units: Sequence[History], below: int) -> "Statistics":
     """The answer without its small numbers, and without others that would tell them."""
-    pattern = small_numbers.pattern(units, below)
+    # The same instant of the past has the same units; that they are the same is looked at, as two databases may differ.
+    which = blake2b(repr(units).encode(), digest_size=16).digest()
+    pattern = _patterns.of((found.query.program, found.as_of, below, found.definitions, which), units)
     whole = _without(found.whole, pattern, small_numbers.WHOLE)
     return replace(
         found,
@@ -59,6 +67,33 @@ def kept_back(found: "Statistics", units: Sequence[History], below: int) -> "Sta
         cases=KEPT_BACK if whole.cohort and whole.cohort.cases == KEPT_BACK else found.cases,
         suppress_below=below,
     )
+
+
+class _Patterns:
+    """What was found to be kept back: found once, however many ask at the same time, and kept for those who ask again."""
+
+    def __init__(self) -> None:
+        self._lock, self._known = Lock(), OrderedDict[_Key, Future[Pattern]]()
+
+    def of(self, key: _Key, units: Sequence[History]) -> Pattern:
+        with self._lock:
+            known = self._known.get(key)
+            mine = self._known[key] = known or Future()
+            self._known.move_to_end(key)
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+        if known is None:
+            try:
+                mine.set_result(small_numbers.pattern(units, key[2]))
+            except BaseException as error:
+                with self._lock:
+                    if self._known.get(key) is mine:
+                        del self._known[key]
+                mine.set_exception(error)
+        return mine.result()
+
+
+_patterns = _Patterns()
 
 
 def _key(by: str | None, key: str) -> str:

@@ -1,9 +1,10 @@
-"""Small numbers are kept back, and nobody can compute them: by hand, and against an attacker who tries everything."""
+"""Small numbers are kept back, neither to be computed nor shut in: by hand, and against attackers who try everything."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -105,6 +106,39 @@ def test_a_month_hides_beside_another_and_the_quarter_keeps_both() -> None:
     assert {key for key, cell in found.hidden if cell == "funnel/opened"} == {"2026-01", "2026-02"}
 
 
+def test_what_is_kept_back_is_at_least_one_and_that_gives_nothing_away() -> None:
+    # Of 32, 30 had no answer: the two others would be one each.
+    found = parts_without({"opened": 30, "declined": 1, "registry_hold": 1}, 10)
+    assert KEPT_BACK in (found["total"], found["opened"])
+    # Ten registries with one unit each: their sum tells every one of them.
+    assert parts_without({f"registry-{n}": 1 for n in range(10)}, 10)["total"] == KEPT_BACK
+    few = parts_without({"open": 1, "upheld": 1, "withdrawn": 3}, 3)
+    assert (few["withdrawn"], few["total"]) == (KEPT_BACK, 5)  # of three that sum to five, one may be one or two
+    units = [unit(n, registry=f"registry-{n}") for n in range(10)]
+    assert ("all", "funnel/opened") in pattern(units, 10).hidden
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.integers(0, 6), min_size=2, max_size=5), st.integers(3, 6))
+def test_nobody_shuts_a_small_part_of_a_total_in(parts: list[int], below: int) -> None:
+    """The attacker writes down every way to fill what is kept back, and looks how many values a small one has in them."""
+    totals = {f"part-{n}": part for n, part in enumerate(parts)}
+    told = parts_without(totals, below)
+    hidden = [name for name in totals if told[name] == KEPT_BACK]
+    known = sum(n for name, n in totals.items() if name not in hidden)
+    ways = [
+        way
+        for way in product(range(1, 31), repeat=min(len(hidden), 3))
+        if told["total"] == KEPT_BACK or sum(way) + max(0, len(hidden) - 3) <= told["total"] - known
+    ]
+    if len(hidden) <= 3:
+        ways = [way for way in ways if told["total"] == KEPT_BACK or sum(way) == told["total"] - known]
+    for at, name in enumerate(hidden[:3]):
+        if 0 < totals[name] < below:
+            values = {way[at] for way in ways if way[at] < below}
+            assert len(values) >= max(2, below // 2), (totals, told, values)
+
+
 # --- against somebody who tries everything --------------------------------------------------------------------------
 
 
@@ -152,6 +186,33 @@ def test_nobody_computes_a_small_cell_of_a_table_with_its_sums(table: list[list[
     for key in small:
         one = [Fraction(int(other == key)) for other in hidden]
         assert not _row_space_has(system, one), (key, table, hidden)
+    # Nor is it shut in: what it can be, by one equation after another, is as much as where only noughts are told, or enough.
+    left, free = (_shut_in(values, equations, told) for told in (hidden, [key for key, n in values.items() if n]))
+    for key in small:
+        can, could = (max(0, min(most, below - 1) - least + 1) for least, most in (left[key], free[key]))
+        assert can >= min(could, max(2, below // 2)), (key, table, hidden, left[key])
+
+
+def _shut_in(
+    values: Mapping[tuple[int, int], int], equations: list[dict[tuple[int, int], int]], hidden: list[tuple[int, int]]
+) -> dict[tuple[int, int], tuple[int, int]]:
+    """The least and the most of each hidden cell: a total is no less than its parts' least, a part no more than is left."""
+    found = {key: (1, 10**6) if key in hidden else (n, n) for key, n in values.items()}
+    for _ in range(500):
+        before = dict(found)
+        for each in equations:
+            (total,) = (key for key, c in each.items() if c == 1)
+            parts = [key for key, c in each.items() if c == -1]
+            least, most = (sum(found[part][end] for part in parts) for end in (0, 1))
+            found[total] = max(found[total][0], least), min(found[total][1], most)
+            for part in parts:
+                low, high = found[part]
+                rest_least, rest_most = least - low, most - high
+                found[part] = max(low, found[total][0] - rest_most), min(high, found[total][1] - rest_least)
+                least, most = rest_least + found[part][0], rest_most + found[part][1]
+        if found == before:
+            break
+    return found
 
 
 def _house(seed: int, size: int) -> list[History]:
@@ -221,6 +282,6 @@ def test_nobody_computes_a_small_number_of_a_house(seed: int) -> None:
     for each in equations:
         assert sum(c * values.get(at, 0) for at, c in each.items()) == 0, each
     assert computable(equations, set(hidden)) & {at for at, n in values.items() if 0 < n < below} == set()
-    # And it is not all kept back: most of the whole is told.
+    # And it is not all kept back: of so few, some of the whole is told.
     told = [cell for cell in cells if values.get(("all", cell)) and ("all", cell) not in hidden]
-    assert len(told) >= 10, told
+    assert len(told) >= 5, told

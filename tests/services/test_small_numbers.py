@@ -1,8 +1,10 @@
 """Small numbers under a grant: kept back wherever they are read, and not to be had by asking twice."""
 
+import asyncio
 import csv
 import io
 import json
+import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from notifier.domain import small_numbers
 from notifier.domain.figures import KEPT_BACK
 from notifier.domain.transparency import midnight
 from notifier.errors import Invalid, NotFound
@@ -150,3 +153,23 @@ async def test_a_grant_may_lift_it_and_names_need_that(granted: Stage) -> None:
     assert (await statistics.statistics(granted.ctx, there, ASKED)).cases == 2
     page = await statistics.cases(granted.ctx, there, ASKED, "all/funnel/verified")
     assert [item.domain for item in page.items] == [MAIL]
+
+
+async def test_what_is_kept_back_of_a_day_is_found_once(granted: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    real = small_numbers.pattern
+
+    def slow(units: Any, below: int) -> Any:
+        asked.append(below)
+        time.sleep(0.2)
+        return real(units, below)
+
+    monkeypatch.setattr(small_numbers, "pattern", slow)
+    both = await asyncio.gather(*(statistics.statistics(granted.ctx, EVA, ASKED) for _ in range(2)))
+    again = await statistics.statistics(granted.ctx, EVA, replace(ASKED, by="month"))
+    assert both[0] == both[1]
+    assert again.whole == both[0].whole
+    assert asked == [10]
+    before = replace(ASKED, as_of=midnight(await granted.r.clock.now()) - timedelta(days=1))
+    await statistics.statistics(granted.ctx, EVA, before)
+    assert asked == [10, 10]
