@@ -92,6 +92,7 @@ def kaplan_meier(durations: Iterable[Duration], confidence: float = CONFIDENCE) 
     n = sum(duration.n for duration in found)
     lasting, greenwood, at_risk = 1.0, 0.0, n
     points: list[Point] = []
+    band: tuple[float | None, float | None] = (1.0, 1.0)
     for time, group in groupby(found, key=lambda duration: duration.length):
         here = list(group)
         events, leaving = (sum(d.n for d in here if d.happened), sum(d.n for d in here))
@@ -100,7 +101,9 @@ def kaplan_meier(durations: Iterable[Duration], confidence: float = CONFIDENCE) 
         elif events:
             lasting *= 1 - events / at_risk
             greenwood += events / (at_risk * (at_risk - events))
-        points.append(Point(time, at_risk, events, leaving - events, lasting, *_band(lasting, greenwood, z)))
+        if events:
+            band = _band(lasting, greenwood, z)
+        points.append(Point(time, at_risk, events, leaving - events, lasting, *band))
         at_risk -= leaving
     happened = sum(duration.n for duration in found if duration.happened)
     return Curve(n, happened, n - happened, tuple(points), _median(points))
