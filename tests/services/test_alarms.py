@@ -148,7 +148,9 @@ async def test_another_registration_while_held(stage: Stage) -> None:
     await stage.pass_time(hours=1)
     await act(stage, Act.REREGISTER)
     await stage.pass_time(days=1)
-    assert await verdict(stage, case_id) == ("verified", "registry_hold"), "it was, of the registration that it was about"
+    assert await verdict(stage, case_id) == ("verified", "registry_hold"), (
+        "it was, of the registration that it was about"
+    )
     assert (await stage.case(case_id))["aftermath"] == "reregistered"
     assert await stage.alarms() == ["epoch_changed"]
 
