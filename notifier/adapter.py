@@ -102,20 +102,9 @@ class RenderedNotice:
 
 
 @dataclass(frozen=True, slots=True)
-class ToStaff:
-    """Words to people of our own house: by mail as `subject` and `text`, by webhook as `event`. `key` as for a notice."""
-
-    subject: str
-    text: str
-    event: Mapping[str, Any]
-    key: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Ping:
-    """A test, which asks nothing and names no domain: by mail `subject` and `text`, by webhook `event`. `key` as for a
-    notice."""
+class Message:
+    """Words that are no notice, to people of our own house or as a recipient's test: by mail `subject` and `text`, by
+    webhook `event`. `key` as for a notice."""
 
     subject: str
     text: str
@@ -304,7 +293,7 @@ class TellingAdapter(RegistryAdapter, Protocol):
 class PingingAdapter(RegistryAdapter, Protocol):
     """One whose `capabilities.pings` is true: it can show that the channel works, and ask nothing of anybody."""
 
-    async def ping(self, ping: Ping) -> Receipt:
+    async def ping(self, ping: Message) -> Receipt:
         """Send the test once. Failures as for `send`. One that has a harmless call of its own makes that instead."""
         ...
 
@@ -316,7 +305,7 @@ class SigningAdapter(RegistryAdapter, Protocol):
         """How what it posts is verified. Pure."""
         ...
 
-    def example(self, what: RenderedNotice | Ping) -> Mapping[str, Any]:
+    def example(self, what: RenderedNotice | Message) -> Mapping[str, Any]:
         """The body that it would post. Pure."""
         ...
 

@@ -10,7 +10,7 @@ import aiohttp
 
 import registries
 from notifier import outside, resources
-from notifier.adapter import AgreementChannel, Deps, RegistryAdapter, ToStaff
+from notifier.adapter import AgreementChannel, Deps, Message, RegistryAdapter
 from notifier.catalog import Catalog, Fault, OverlaySource, folder_digest, load_catalog
 from notifier.catalog import check as check_folder
 from notifier.catalog.reading import digest as catalog_digest
@@ -313,9 +313,9 @@ def sealer(house: House) -> Sealer:
     return Sealer(house.ctx.db.pool, key, state / CHECKPOINTS, house.ctx.db.clock)
 
 
-def _alarm_ways(settings: Settings, deps: Deps) -> dict[str, Callable[[ToStaff], Awaitable[None]]]:
+def _alarm_ways(settings: Settings, deps: Deps) -> dict[str, Callable[[Message], Awaitable[None]]]:
     """How our own people are told of alarms. Raises Invalid for a way that cannot be used."""
-    ways: dict[str, Callable[[ToStaff], Awaitable[None]]] = {}
+    ways: dict[str, Callable[[Message], Awaitable[None]]] = {}
 
     def channel(adapter: str, address: Mapping[str, str]) -> AgreementChannel:
         return AgreementChannel("alarms", adapter, address, settings.organisation)
@@ -323,14 +323,14 @@ def _alarm_ways(settings: Settings, deps: Deps) -> dict[str, Callable[[ToStaff],
     if settings.alarm_mail is not None:
         mail = smtp.build(channel("smtp", {"to": settings.alarm_mail}), deps)
 
-        async def by_mail(message: ToStaff) -> None:
+        async def by_mail(message: Message) -> None:
             await mail.tell(message.subject, message.text, message.key, message.at)
 
         ways["mail"] = by_mail
     if settings.alarm_webhook is not None:
         hook = webhook.build(channel("webhook", {"url": settings.alarm_webhook, "secret": ALARM_SIGNER}), deps)
 
-        async def by_webhook(message: ToStaff) -> None:
+        async def by_webhook(message: Message) -> None:
             await hook.post(message.event, message.key)
 
         ways["webhook"] = by_webhook

@@ -23,7 +23,7 @@ from notifier.adapter import (
     Deferred,
     Deps,
     Inbound,
-    Ping,
+    Message,
     Problem,
     Receipt,
     RefusedForGood,
@@ -77,7 +77,7 @@ class ApiAdapter:
             return []
         return [Problem(f"HTTP {answer.status} from {terms.check_url}", "a 2xx under our token")]
 
-    async def ping(self, ping: Ping) -> Receipt:
+    async def ping(self, ping: Message) -> Receipt:
         """Our token at `check_url`: nothing is reported, since a report of a test would be a report."""
         if self._terms.check_url is None:
             raise RefusedForGood("the desk has no address for a look; a test would be a report")

@@ -19,7 +19,7 @@ from notifier.adapter import (
     Deps,
     FormField,
     Inbound,
-    Ping,
+    Message,
     Problem,
     Receipt,
     RefusedForGood,
@@ -67,7 +67,7 @@ class AuthorityAdapter:
             raise RefusedForGood("a person tells it")
         return await self._mail.tell(subject, text, key, at)
 
-    async def ping(self, ping: Ping) -> Receipt:
+    async def ping(self, ping: Message) -> Receipt:
         """The test's plain words; no letter goes with them."""
         return await self.tell(ping.subject, ping.text, ping.key, ping.at)
 

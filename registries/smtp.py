@@ -20,7 +20,7 @@ from notifier.adapter import (
     Deferred,
     Deps,
     Inbound,
-    Ping,
+    Message,
     Problem,
     Receipt,
     RefusedForGood,
@@ -111,7 +111,7 @@ class SmtpAdapter:
             lambda: self._server.transmit(identity.mail_from, recipient, message, key), self._deps.waits.pause
         )
 
-    async def ping(self, ping: Ping) -> Receipt:
+    async def ping(self, ping: Message) -> Receipt:
         """The test's plain words."""
         return await self.tell(ping.subject, ping.text, ping.key, ping.at)
 

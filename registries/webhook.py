@@ -29,7 +29,7 @@ from notifier.adapter import (
     Deferred,
     Deps,
     Inbound,
-    Ping,
+    Message,
     Problem,
     Receipt,
     RefusedForGood,
@@ -103,7 +103,7 @@ class WebhookAdapter:
         body = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
         return await in_one_attempt(lambda: self._post(body, key), self._deps.waits.pause)
 
-    async def ping(self, ping: Ping) -> Receipt:
+    async def ping(self, ping: Message) -> Receipt:
         """The test's event, signed as a notice is."""
         return await self.post(ping.event, ping.key)
 
@@ -117,8 +117,8 @@ class WebhookAdapter:
             () if extra is None else ((f"RFC 9421, {extra.algorithm}", extra.keyid),),
         )
 
-    def example(self, what: RenderedNotice | Ping) -> Mapping[str, Any]:
-        return what.event if isinstance(what, Ping) else payload(what)
+    def example(self, what: RenderedNotice | Message) -> Mapping[str, Any]:
+        return what.event if isinstance(what, Message) else payload(what)
 
     async def _post(self, body: str, key: str) -> Receipt:
         # A signature's freshness belongs to the network: real time, also when business time is simulated.

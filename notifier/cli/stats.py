@@ -17,7 +17,7 @@ from notifier.cli.session import Config, Token, opened, run, who_acts
 from notifier.domain.figure_words import span
 from notifier.domain.table_rows import Cell, told
 from notifier.errors import Invalid
-from notifier.services import reports, statistics
+from notifier.services import reports, statistics, statistics_file
 from notifier.services.statistics import Query, Statistics
 
 
@@ -70,12 +70,12 @@ def stats(
         async with opened(config) as house:
             who = await who_acts(house, token)
             if form is Form.CSV:
-                sys.stdout.write(await statistics.exported_csv(house.ctx, who, asked, via="cli"))
+                sys.stdout.write(await statistics_file.exported_csv(house.ctx, who, asked, via="cli"))
                 return
             found = await statistics.statistics(house.ctx, who, asked)
             if form is Form.JSON:
-                await statistics.note_export(house.ctx, who, found, "json", "cli")
-                sys.stdout.write(statistics.json_of(statistics.document(found)))
+                await statistics_file.note_export(house.ctx, who, found, "json", "cli")
+                sys.stdout.write(statistics_file.json_of(statistics_file.document(found)))
             else:
                 _show(found)
 
@@ -126,7 +126,7 @@ def _show(found: Statistics) -> None:
     table.add_column("figure", overflow="fold")
     for column in ("n", "out of", "share", "95 %", "median", "95 %", "open"):
         table.add_column(column, justify="right", no_wrap=True)
-    for row in statistics.rows(found):
+    for row in statistics_file.rows(found):
         table.add_row(*(escape(cell) for cell in _cells(row)))
     console.print(table)
     for name, test in found.comparisons.items():

@@ -5,7 +5,7 @@ Published tables that count "open" up to now and "closed" in the month do not (I
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ class Flow:
             self.closed_in + other.closed_in,
             self.open_at_end + other.open_at_end,
         )
+
+
+def midnight(at: datetime) -> datetime:
+    """The beginning of that day, UTC."""
+    return datetime.combine(at.astimezone(UTC).date(), time(), UTC)
 
 
 def flow(spells: Iterable[Spell], start: datetime, end: datetime) -> Flow:

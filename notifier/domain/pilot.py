@@ -73,20 +73,23 @@ def difference(later: Share, earlier: Share) -> Difference:
     """Of two shares, with Newcombe's interval from their Wilson limits (1998, method 10)."""
     if later.share is None or earlier.share is None:
         return Difference(None, -1.0, 1.0)
-    value = later.share - earlier.share
-    low = value - sqrt((later.share - later.low) ** 2 + (earlier.high - earlier.share) ** 2)
-    high = value + sqrt((later.high - later.share) ** 2 + (earlier.share - earlier.low) ** 2)
-    return Difference(value, low, high)
+    return _apart(later.share, later.low, later.high, earlier.share, earlier.low, earlier.high)
 
 
 def beyond(pilot: Difference, others: Difference) -> Difference:
     """How much more the pilot's share moved than the others' did, its interval made of theirs in the same way (MOVER)."""
     if pilot.value is None or others.value is None:
         return Difference(None, -2.0, 2.0)
-    value = pilot.value - others.value
-    low = value - sqrt((pilot.value - pilot.low) ** 2 + (others.high - others.value) ** 2)
-    high = value + sqrt((pilot.high - pilot.value) ** 2 + (others.value - others.low) ** 2)
-    return Difference(value, low, high)
+    return _apart(pilot.value, pilot.low, pilot.high, others.value, others.low, others.high)
+
+
+def _apart(
+    one: float, one_low: float, one_high: float, other: float, other_low: float, other_high: float
+) -> Difference:
+    """Two estimates' difference, its limits from theirs (method of variance estimates recovery)."""
+    low = one - other - sqrt((one - one_low) ** 2 + (other_high - other) ** 2)
+    high = one - other + sqrt((one_high - one) ** 2 + (other - other_low) ** 2)
+    return Difference(one - other, low, high)
 
 
 def had_by(curve: Curve, days: float = DAYS) -> float | None:

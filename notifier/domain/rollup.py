@@ -7,13 +7,14 @@ what is in it: one alone is exact, and many are within a sixteenth. What still r
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 from notifier.domain import figures
 from notifier.domain.definitions import TIMES
 from notifier.domain.figures import ACTS, CohortFigures, PeriodFigures
 from notifier.domain.history import History, units
+from notifier.domain.period import midnight
 from notifier.domain.survival import Duration
 
 UNITS, CASES, REPORTS = "units", "cases", "reports"  # of a cohort
@@ -128,12 +129,8 @@ def _in_bin(begun: datetime, until: datetime) -> tuple[int, int]:
 
 
 def _in_day(begun: datetime) -> tuple[date, int]:
-    day = begun.astimezone(UTC).date()
-    return day, (begun - midnight(day)) // _MICRO
-
-
-def midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    start = midnight(begun)
+    return start.date(), (begun - start) // _MICRO
 
 
 def bin_of(seconds: int) -> int:
@@ -159,7 +156,7 @@ def ended(happened: bool, of: int, some: Some) -> Duration:
 
 def running(day: date, some: Some, now: datetime) -> Duration:
     """What began on a day and still runs, since the mean of when that was."""
-    since = (now - midnight(day)) // _MICRO - some.micros / some.n
+    since = (now - datetime.combine(day, time(), UTC)) // _MICRO - some.micros / some.n
     return Duration(max(0.0, since / _SECOND), False, some.n)
 
 

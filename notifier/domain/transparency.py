@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from notifier.domain.period import midnight
 from notifier.domain.program_reading import Reader, a_flag, reading_of
 
 Names = Literal["none", "after_end"]
@@ -37,11 +38,6 @@ class Transparency:
     def terms(self) -> str:
         """All of it in one line: what was made under other terms is not shown any more."""
         return f"delay {self.delay_days}, names {self.names}, below {self.suppress_below}, registries {self.registries}"
-
-
-def midnight(at: datetime) -> datetime:
-    """The beginning of that day, UTC."""
-    return datetime.combine(at.astimezone(UTC).date(), time(), UTC)
 
 
 def read_transparency(read: Reader) -> Transparency:

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from notifier.adapter import Deferred, RefusedForGood, ToStaff, Uncertain
+from notifier.adapter import Deferred, Message, RefusedForGood, Uncertain
 from notifier.domain.alarms import CLOSED_FOR, sentence
 from notifier.domain.case import Case
 from notifier.domain.jobs import Job, JobKind, Timer
@@ -74,7 +74,7 @@ async def tell(ctx: Context, alarm_id: str) -> None:
         await tx.plan(Timer(JobKind.TELL_ALARM, alarm_id, tx.now + wait))
 
 
-async def _carried(ctx: Context, way: str, message: ToStaff, alarm_id: str) -> bool:
+async def _carried(ctx: Context, way: str, message: Message, alarm_id: str) -> bool:
     try:
         await ctx.alarm_ways[way](message)
     except (Deferred, RefusedForGood, Uncertain) as failure:
@@ -90,7 +90,7 @@ async def _carried(ctx: Context, way: str, message: ToStaff, alarm_id: str) -> b
     return True
 
 
-def _message(ctx: Context, row: Mapping[str, Any]) -> ToStaff:
+def _message(ctx: Context, row: Mapping[str, Any]) -> Message:
     """Name, case reference, kind and sentence; of a case that nobody may know about, the reference alone."""
     hidden = bool(row["embargo"])
     name = None if hidden else row["target"]
@@ -116,7 +116,7 @@ def _message(ctx: Context, row: Mapping[str, Any]) -> ToStaff:
         "simulated": ctx.settings.simulated,
     }
     event = {"type": "alarm.raised", "timestamp": data["raised_at"], "data": data}
-    return ToStaff(subject, text, event, f"tn-alarm-{row['id']}", row["raised_at"])
+    return Message(subject, text, event, f"tn-alarm-{row['id']}", row["raised_at"])
 
 
 async def take_up(ctx: Context) -> None:

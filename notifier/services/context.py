@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from notifier.adapter import AgreementChannel, RegistryAdapter, ToStaff
+from notifier.adapter import AgreementChannel, Message, RegistryAdapter
 from notifier.catalog import Agreement, Catalog, Fault
 from notifier.domain.program import Program
 from notifier.errors import NotFound
@@ -66,7 +66,7 @@ class Context:
     reply_key: bytes
     build_adapter: Callable[[AgreementChannel], RegistryAdapter]
     verify_webhook: Callable[[Sequence[str], Mapping[str, str], bytes], bool]
-    alarm_ways: Mapping[str, Callable[[ToStaff], Awaitable[None]]]
+    alarm_ways: Mapping[str, Callable[[Message], Awaitable[None]]]
 
     def program(self, program_id: str) -> Program:
         """Raises NotFound (code unknown_program)."""

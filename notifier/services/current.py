@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from notifier.domain import figures, rollup
 from notifier.domain.definitions import VERSION
+from notifier.domain.period import midnight
 from notifier.domain.survival import Duration, LogRank
 from notifier.services import grants, rolling, statistics
 from notifier.services.access import Principal
@@ -67,8 +68,7 @@ def _whole_months(query: Query) -> Range | None:
 
 
 def _first_day(at: datetime) -> date | None:
-    utc = at.astimezone(UTC)
-    return utc.date() if utc == rollup.midnight(utc.date().replace(day=1)) else None
+    return at.astimezone(UTC).date() if at == midnight(at).replace(day=1) else None
 
 
 @dataclass(frozen=True, slots=True)

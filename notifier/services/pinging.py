@@ -11,7 +11,7 @@ import structlog
 
 from notifier.adapter import (
     Deferred,
-    Ping,
+    Message,
     PingingAdapter,
     RefusedForGood,
     RenderedNotice,
@@ -133,7 +133,7 @@ def _limits(agreement_id: str) -> tuple[Limit, ...]:
     )
 
 
-def _ping(ctx: Context, agreement: Agreement, at: datetime, *, by_recipient: bool) -> Ping:
+def _ping(ctx: Context, agreement: Agreement, at: datetime, *, by_recipient: bool) -> Message:
     facts = {
         "recipient": agreement.recipient_name,
         "program": ctx.program(agreement.program).name,
@@ -145,10 +145,10 @@ def _ping(ctx: Context, agreement: Agreement, at: datetime, *, by_recipient: boo
     subject, text = ctx.renderer.mail("channel_test", facts)
     data = {"test": True, "agreement_id": agreement.id, "subject": subject, "text": text}
     event = {"type": TYPE, "timestamp": at.astimezone(UTC).isoformat(), "data": data}
-    return Ping(subject, text, event, f"tn-test-{new_id()}", at)
+    return Message(subject, text, event, f"tn-test-{new_id()}", at)
 
 
-async def _try(adapter: PingingAdapter, ping: Ping) -> tuple[Result, str]:
+async def _try(adapter: PingingAdapter, ping: Message) -> tuple[Result, str]:
     try:
         async with asyncio.timeout(_PATIENCE_S):
             receipt = await adapter.ping(ping)

@@ -17,7 +17,7 @@ from notifier.domain.figure_words import share_words, span
 from notifier.domain.figures import Share
 from notifier.domain.table_rows import COLUMNS, Cell, csv_text, safe_cell
 from notifier.errors import Invalid
-from notifier.services import parquet, report_pdf, statistics
+from notifier.services import parquet, report_pdf, statistics_file
 from notifier.services.report_data import Form
 
 MEDIA_TYPES = {
@@ -65,7 +65,7 @@ class Written:
     def text(self, form: Form) -> str:
         """One of the forms that are text."""
         if form is Form.JSON:
-            return statistics.json_of(self.document)
+            return statistics_file.json_of(self.document)
         if form is Form.CSV:
             return _csv(self.document)
         return _html(self.document, self.charts)
@@ -162,7 +162,7 @@ def read(content: bytes) -> tuple[Mapping[str, Any], Form]:
         if text.lstrip().startswith("{"):
             return _mapping(json.loads(text)), Form.JSON
         if text.startswith(",".join(COLUMNS)):
-            about = statistics.about_in_csv(text)
+            about = statistics_file.about_in_csv(text)
             whole = about.get("document")
             return (_mapping(json.loads(whole)) if whole is not None else {"about": about}), Form.CSV
     except (ValueError, KeyError, RecursionError, csv.Error) as error:

@@ -14,7 +14,7 @@ from notifier.domain.sections import Section, Table, table
 from notifier.domain.table_rows import Cell
 from notifier.domain.yearly import ProviderLine, Requests
 from notifier.services import report_charts as draw
-from notifier.services import statistics
+from notifier.services import statistics, statistics_file
 from notifier.services.report_data import Body, Ground, counted
 from notifier.services.statistics import Query
 from notifier.store import report_marks as store
@@ -64,7 +64,7 @@ async def yearly_report(ground: Ground) -> Body:
             "the day above. An act counts when our own looks at RDAP and DNS saw it; what a provider said is told apart.",
         ),
         sections=_sections(lines, _requests(requests, reversed_by, appeals), right, figures, flow),
-        rows=[*statistics.rows(found), _right_row(right)],
+        rows=[*statistics_file.rows(found), _right_row(right)],
         found=found,
         charts={**draw.funnel("funnel", program.id, figures), **draw.curves("time", program.id, figures)},
         more=more,
@@ -77,7 +77,7 @@ async def old_yearly_report(ground: Ground) -> Body:
     body, (found, units) = await yearly_report(ground), await ground.units()
     more = {name: value for name, value in body.more.items() if name not in ("appeals", "reversed")}
     more["requests"] = asdict(yearly.requests(units))
-    return replace(body, rows=statistics.rows(found), more=more)
+    return replace(body, rows=statistics_file.rows(found), more=more)
 
 
 def _reversed(units: Sequence[History], said: Mapping[str, Sequence[Mark]]) -> dict[str, int]:

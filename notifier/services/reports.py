@@ -16,7 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from notifier.errors import Invalid
-from notifier.services import grants, report_forms, small_numbers, statistics
+from notifier.services import grants, report_forms, small_numbers, statistics, statistics_file
 from notifier.services.access import Principal
 from notifier.services.context import Context
 from notifier.services.report_accuracy import accuracy_report
@@ -75,7 +75,7 @@ async def report(ctx: Context, who: Principal, asked: Asked, form: Form, *, via:
     made, found = await _made(Ground(ctx, who, asked, as_of, snapshot), checkpoint)
     content = await asyncio.to_thread(made.file, form)  # paper takes a second, and others wait for the loop
     name = f"report.{form}" if asked.kind is Kind.YEARLY else f"report.{asked.kind}.{form}"
-    await statistics.note_export(ctx, who, found, name, via)
+    await statistics_file.note_export(ctx, who, found, name, via)
     return File(content, made.charts)
 
 
@@ -110,10 +110,10 @@ async def verify(ctx: Context, who: Principal, content: bytes) -> list[str]:
         again = await asyncio.to_thread(Written(document, made.charts).file, form)
     else:
         found = await statistics.statistics(ctx, who, _query(about))
-        document = statistics.document(found)
+        document = statistics_file.document(found)
         faults += _rule_notes(about, document["about"])
         _as_then(document, about)
-        text = statistics.json_of(document) if form is Form.JSON else statistics.csv_of(document)
+        text = statistics_file.json_of(document) if form is Form.JSON else statistics_file.csv_of(document)
         again = text.encode()
     if _plain(again) != _plain(content):
         found_in = _lines(content, again) if form is Form.CSV else _differences(told, document)
@@ -143,7 +143,7 @@ async def _made(ground: Ground, checkpoint: Any, *, old: bool = False) -> tuple[
         **({"year": asked.year} if asked.kind is Kind.YEARLY else {}),
         **({} if old else {"layout": _LAYOUT, "title": body.title, "lead": list(body.lead)}),
         "program": {"id": program.id, "name": program.name, "owner": program.owner},
-        "about": statistics.about(body.found),
+        "about": statistics_file.about(body.found),
         "rows": list(body.rows),
         **body.more,
     }
@@ -155,7 +155,7 @@ async def _made(ground: Ground, checkpoint: Any, *, old: bool = False) -> tuple[
         }
         document |= {"asked": asked_of, "snapshot": ground.snapshot, "sections": [asdict(one) for one in body.sections]}
     document["checkpoint"] = checkpoint
-    return Written(json.loads(statistics.json_of(document)), {} if old else body.charts), body.found
+    return Written(json.loads(statistics_file.json_of(document)), {} if old else body.charts), body.found
 
 
 def _bounded(asked: Asked, now: datetime) -> None:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from notifier.domain import small_numbers
 from notifier.domain.figures import KEPT_BACK
 from notifier.domain.history import History
+from notifier.domain.period import midnight
 from notifier.domain.small_numbers import Pattern
-from notifier.domain.transparency import midnight
 from notifier.errors import Invalid
 
 if TYPE_CHECKING:

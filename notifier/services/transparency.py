@@ -16,9 +16,9 @@ import structlog
 
 from notifier.domain import public_figures
 from notifier.domain.definitions import VERSION
+from notifier.domain.period import midnight
 from notifier.domain.program import Program
 from notifier.domain.table_rows import told
-from notifier.domain.transparency import midnight
 from notifier.errors import NotFound
 from notifier.services import appeal_figures, public_names, statistics
 from notifier.services.access import DAEMON, Principal, Role

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from notifier.adapter import AgreementChannel, Deferred, Ping, Receipt, RefusedForGood, Uncertain
+from notifier.adapter import AgreementChannel, Deferred, Message, Receipt, RefusedForGood, Uncertain
 from notifier.domain.epp import Measure
 from notifier.errors import Invalid
 from notifier.rendering import Ask, Recipient, Renderer
@@ -181,7 +181,7 @@ async def test_check_asks_the_desk_whether_it_takes_our_token() -> None:
 
 
 async def test_a_test_reports_nothing_and_says_what_the_desk_said() -> None:
-    ping = Ping("TEST", "In words.", {"type": "test.ping"}, "tn-test-1", T)
+    ping = Message("TEST", "In words.", {"type": "test.ping"}, "tn-test-1", T)
     async with ApiServer(tickets={"status": {"ok": True}, "busy": 503, "broken": 500}) as server:
         url = f"http://127.0.0.1:{server.port}/reports/"
         one = adapter(server.port, check_url=f"{url}status")

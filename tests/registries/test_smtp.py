@@ -21,7 +21,7 @@ from notifier.adapter import (
     AgreementChannel,
     Attachment,
     Deferred,
-    Ping,
+    Message,
     RefusedForGood,
     Relay,
     RenderedNotice,
@@ -508,7 +508,7 @@ async def test_a_test_is_plain_words_to_the_channels_own_mailbox_alone() -> None
     async with SmtpServer() as server:
         mail = adapter(server.port)
         assert mail.capabilities.pings
-        receipt = await mail.ping(Ping("TEST", "In words.\n", {"type": "test.ping"}, "tn-test-1", T))
+        receipt = await mail.ping(Message("TEST", "In words.\n", {"type": "test.ping"}, "tn-test-1", T))
     (got,) = server.got
     assert receipt.accepted
     assert not receipt.delivered

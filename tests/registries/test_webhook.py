@@ -9,7 +9,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from notifier import bootstrap
-from notifier.adapter import AgreementChannel, Deferred, Inbound, Ping, RefusedForGood, Uncertain
+from notifier.adapter import AgreementChannel, Deferred, Inbound, Message, RefusedForGood, Uncertain
 from notifier.catalog import load_catalog
 from notifier.domain.epp import Measure
 from notifier.errors import Invalid, Unauthenticated
@@ -281,7 +281,7 @@ def test_what_is_no_answer_is_none(message: Inbound) -> None:
     assert adapter(1).parse_reply(message) is None
 
 
-PING = Ping("TEST", "In words.", {"type": "test.ping", "data": {"test": True}}, "tn-test-1", T)
+PING = Message("TEST", "In words.", {"type": "test.ping", "data": {"test": True}}, "tn-test-1", T)
 
 
 async def test_a_test_is_an_event_signed_as_a_notice_is_once() -> None:

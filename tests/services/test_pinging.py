@@ -9,7 +9,7 @@ import pytest
 from notifier.errors import Conflict, Forbidden, NotFound, TooMany
 from notifier.rehearsal import Cast, Plan
 from notifier.sandbox.faults import Point
-from notifier.services import agreement_log, agreements, pinging, statistics, suspending
+from notifier.services import agreement_log, agreements, pinging, statistics, statistics_file, suspending
 from notifier.services.access import Principal, Role
 from notifier.services.statistics import Query
 from notifier.store.agreements import Scope
@@ -44,12 +44,12 @@ async def test_a_webhook_gets_a_signed_event_of_its_own_type(stage: Stage) -> No
 
 
 async def test_nothing_of_it_is_a_notice_a_case_or_a_figure(stage: Stage) -> None:
-    before = statistics.rows(await statistics.statistics(stage.ctx, RITA, Query()))
+    before = statistics_file.rows(await statistics.statistics(stage.ctx, RITA, Query()))
     await pinging.send(stage.ctx, PIR, HOOK_AT)
     await stage.pass_time(hours=2)
     for table in ("notice", "cases", "attempt", "response", "task"):
         assert await stage.count(table) == 0, table
-    assert statistics.rows(await statistics.statistics(stage.ctx, RITA, Query())) == before
+    assert statistics_file.rows(await statistics.statistics(stage.ctx, RITA, Query())) == before
     assert stage.r.sandbox.inbox.sent == [], "nobody answers a test"
 
 

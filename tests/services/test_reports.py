@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from notifier.errors import Invalid, NotFound
-from notifier.services import report_forms, reports, statistics
+from notifier.services import report_forms, reports, statistics, statistics_file
 from notifier.services.report_data import Form
 from notifier.services.report_forms import Written
 from notifier.services.statistics import Query
@@ -78,8 +78,8 @@ async def test_a_report_is_computed_again_later(told: Stage, form: Form) -> None
 
 async def test_what_stats_wrote_is_computed_again(told: Stage) -> None:
     for query in (Query(by="registry"), Query("opioids", basis="period", by="month")):
-        found = statistics.document(await statistics.statistics(told.ctx, RITA, query))
-        as_csv, as_json = statistics.csv_of(found), statistics.json_of(found)
+        found = statistics_file.document(await statistics.statistics(told.ctx, RITA, query))
+        as_csv, as_json = statistics_file.csv_of(found), statistics_file.json_of(found)
         for text in (as_csv, as_json):
             assert await reports.verify(told.ctx, RITA, text.encode()) == []
         await opened(told, f"later-{query.basis}.com")
@@ -90,17 +90,17 @@ async def test_what_stats_wrote_is_computed_again(told: Stage) -> None:
         assert await reports.verify(told.ctx, RITA, as_csv.encode()) == []
         edited = json.loads(as_json)
         edited["rows"][0]["n"] += 1
-        (fault, *_) = await reports.verify(told.ctx, RITA, statistics.json_of(edited).encode())
+        (fault, *_) = await reports.verify(told.ctx, RITA, statistics_file.json_of(edited).encode())
         assert fault.startswith("rows[0].n: the file says")
         edited = json.loads(as_json)
         edited["about"]["case_list_sha256"] = "0" * 64
-        assert "case_list_sha256" in (await reports.verify(told.ctx, RITA, statistics.json_of(edited).encode()))[0]
+        assert "case_list_sha256" in (await reports.verify(told.ctx, RITA, statistics_file.json_of(edited).encode()))[0]
 
 
 async def test_a_checkpoint_that_the_log_does_not_know_is_named(told: Stage) -> None:
     found = json.loads(await made(told, Form.JSON))
     found["checkpoint"] = {"size": 10**9, "root": "0" * 64}
-    assert "no checkpoint of size" in (await reports.verify(told.ctx, RITA, statistics.json_of(found).encode()))[0]
+    assert "no checkpoint of size" in (await reports.verify(told.ctx, RITA, statistics_file.json_of(found).encode()))[0]
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ import pytest
 
 from notifier.domain import small_numbers
 from notifier.domain.figures import KEPT_BACK
-from notifier.domain.transparency import midnight
+from notifier.domain.period import midnight
 from notifier.errors import Invalid, NotFound
-from notifier.services import appeal_figures, appealing, grants, parquet, reports, statistics
+from notifier.services import appeal_figures, appealing, grants, parquet, reports, statistics, statistics_file
 from notifier.services.appealing import Filing
 from notifier.services.current import figures_of_now
 from notifier.services.reports import Form
@@ -72,13 +72,13 @@ async def test_the_owner_reads_them_and_who_has_a_grant_does_not(granted: Stage)
 
 async def test_every_form_of_it_keeps_them_back(granted: Stage) -> None:
     found = await statistics.statistics(granted.ctx, EVA, ASKED)
-    made = statistics.document(found)
+    made = statistics_file.document(found)
     # Noughts are told, and so is the bound; of the two cases nothing is.
     assert set(numbers(made)) <= {0, 1, 10}
     assert {row["n"] for row in made["rows"]} <= {None, 0}
     opened = next(row for row in made["rows"] if row["cell"] == "all/funnel/opened")
     assert [opened[name] for name in ("n", "out_of", "share", "low", "high", "few")] == [None] * 6
-    rows = list(csv.DictReader(io.StringIO(await statistics.exported_csv(granted.ctx, EVA, ASKED))))
+    rows = list(csv.DictReader(io.StringIO(await statistics_file.exported_csv(granted.ctx, EVA, ASKED))))
     assert {row["n"] for row in rows} <= {"", "0"}
     about = {row["part"]: row["figure"] for row in rows if row["slice"] == "about"}
     assert (about["suppress_below"], "cases" in about) == ("10", False)
@@ -119,7 +119,7 @@ async def test_nothing_is_had_by_asking_twice(granted: Stage) -> None:
     # As of the last midnight, where no day is named: by then nothing was opened that Eva could see come in.
     found = await statistics.statistics(ctx, EVA, ASKED)
     assert (found.as_of.hour, found.as_of.minute, found.as_of.date()) == (0, 0, now.date())
-    assert await reports.verify(ctx, EVA, statistics.json_of(statistics.document(found)).encode()) == []
+    assert await reports.verify(ctx, EVA, statistics_file.json_of(statistics_file.document(found)).encode()) == []
     assert (await statistics.statistics(ctx, replace(OTTO, organisation="university"), ASKED)).suppress_below == 10
 
 

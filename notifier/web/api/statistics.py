@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from notifier.errors import Invalid
-from notifier.services import current, grants, reports, statistics
+from notifier.services import current, grants, reports, statistics, statistics_file
 from notifier.services.access import COUNTED, Principal, Role
 from notifier.services.context import Context
 from notifier.services.report_data import Asked, Kind
@@ -32,7 +32,7 @@ async def get_statistics_cases(ctx: Context, who: Principal, query: CountedQuery
 
 async def get_statistics_csv(ctx: Context, who: Principal, query: StatisticsFilter) -> Download:
     """The same statistics as CSV, one figure a row, behind rows that say what they are of. Each export is logged."""
-    text = (await statistics.exported_csv(ctx, who, _query(query))).encode()
+    text = (await statistics_file.exported_csv(ctx, who, _query(query))).encode()
     return Download("statistics.csv", _once(text), len(text))
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from notifier.domain.definitions import COUNTS, PARTS, SHARES, STAGES, TIMES
 from notifier.domain.figures import KEPT_BACK, PARTY_STEPS, of_cell
 from notifier.errors import Forbidden, Invalid, Mendable, NotFound
-from notifier.services import accuracy, appeal_figures, current, parquet, statistics
+from notifier.services import accuracy, appeal_figures, current, parquet, statistics, statistics_file
 from notifier.services.access import COUNTED
 from notifier.services.accuracy import Ledger
 from notifier.services.statistics import BASES, BYS, Query, Statistics
@@ -81,7 +81,7 @@ async def _without_small(
         found=found,
         is_of_now="as_of" not in visit.asked("as_of"),
         pinned=pinned,
-        rows=statistics.rows(found),
+        rows=statistics_file.rows(found),
         appeals=await appeal_figures.counts(visit.ctx, visit.who, query, found.as_of),
         kept_back=KEPT_BACK,
         parquet=parquet.available(),
@@ -120,7 +120,7 @@ async def show_cases(visit: Visit) -> web.StreamResponse:
 
 async def download_csv(visit: Visit) -> web.StreamResponse:
     query = _query(visit.asked(*_ASKED))
-    text = await statistics.exported_csv(visit.ctx, visit.who, query, via="page")
+    text = await statistics_file.exported_csv(visit.ctx, visit.who, query, via="page")
     return attached("figures.csv", "text/csv", text.encode())
 
 
@@ -136,13 +136,13 @@ async def download_parquet(visit: Visit) -> web.StreamResponse:
     if not parquet.available():
         raise NotFound("Parquet files are not written here; take the CSV or the JSON")
     found = await _exported(visit, "parquet")
-    content = parquet.written(statistics.document(found))
+    content = parquet.written(statistics_file.document(found))
     return attached("figures.parquet", "application/vnd.apache.parquet", content)
 
 
 async def _exported(visit: Visit, form: str) -> Statistics:
     found = await statistics.statistics(visit.ctx, visit.who, _query(visit.asked(*_ASKED)))
-    await statistics.note_export(visit.ctx, visit.who, found, form, "page")
+    await statistics_file.note_export(visit.ctx, visit.who, found, form, "page")
     return found
 
 

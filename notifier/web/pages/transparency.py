@@ -12,9 +12,9 @@ from aiohttp import web
 
 from notifier.domain.explaining import explain, for_the_public
 from notifier.domain.hostile import dead
+from notifier.domain.period import midnight
 from notifier.domain.public_figures import COLUMNS, table
 from notifier.domain.table_rows import Cell, csv_text, safe_cell
-from notifier.domain.transparency import midnight
 from notifier.errors import NotFound
 from notifier.services import transparency
 from notifier.services.context import Context
