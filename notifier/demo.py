@@ -89,8 +89,8 @@ class People:
     reviewers: tuple[str, str]
 
 
-def plan_of(folder: Path | None = None) -> Plan:
-    """The plan in `samples/demo.toml`."""
+def plan_of(folder: Path | None = None, *, months: bool = False) -> Plan:
+    """The plan in `samples/demo.toml`; of `months`, with their own beginning and mix."""
     path = (folder or resources.folder("config")) / "samples" / "demo.toml"
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     cast = [
@@ -103,7 +103,8 @@ def plan_of(folder: Path | None = None) -> Plan:
         )
         for party in data["parties"]
     ]
-    return Plan(cast, data["start"], mix=data["mix"], seed=data["seed"])
+    when = data["months"] if months else data
+    return Plan(cast, when["start"], mix=when["mix"], seed=data["seed"])
 
 
 def reports_of(file: Path | None, count: int | None) -> list[bytes]:
@@ -163,11 +164,15 @@ async def leave_work(stage: Rehearsal, reports: Sequence[bytes]) -> str | None:
 
 def _anew(line: bytes, moved: timedelta) -> bytes:
     """The sample report about a name next to its own, made now."""
-    report = json.loads(line)
-    was = urlsplit(report["urls"][0]).hostname or ""
-    text = json.dumps({key: value for key, value in report.items() if key != "external_id"})
+    was = urlsplit(json.loads(line)["urls"][0]).hostname or ""
+    text = without_id(line).decode()
     text = _INSTANT.sub(lambda at: (datetime.fromisoformat(at[0]) + moved).strftime("%Y-%m-%dT%H:%M:%SZ"), text)
     return text.replace(was, f"next-{was}").encode()
+
+
+def without_id(line: bytes) -> bytes:
+    """The report as a new one of whoever made it."""
+    return json.dumps({key: value for key, value in json.loads(line).items() if key != "external_id"}).encode()
 
 
 async def _approve(reviewer: Api, case_id: str) -> None:
@@ -196,16 +201,16 @@ async def play(stage: Rehearsal, reports: Sequence[bytes], tell: Tell) -> Summar
     made = await add_people(stage)
     async with aiohttp.ClientSession(base_url=stage.url) as api:
         submitter, *reviewers = [Api(api, token) for token in (made.submitter, *made.reviewers)]
-        results = await _submit(submitter, reports, tell)
+        results = await submit(submitter, reports, tell)
         await stage.quiet()
-        await _review(stage, reviewers, tell)
+        await review(stage, reviewers, tell)
         await _give_parts(stage)
-        await _give_up(submitter, stage)
+        await give_up(submitter, stage)
         await _let_time_pass(stage, Clerk(reviewers[0]), len(reports), tell)
-    return await _summary(stage, results, start, time.monotonic() - began)
+    return await summary_of(stage, results, start, time.monotonic() - began)
 
 
-async def _submit(api: Api, reports: Sequence[bytes], tell: Tell) -> list[dict[str, Any]]:
+async def submit(api: Api, reports: Sequence[bytes], tell: Tell) -> list[dict[str, Any]]:
     results: list[dict[str, Any]] = []
     for at in range(0, len(reports), _BATCH):
         answer = await api.post_lines("/reports/batch", b"\n".join(reports[at : at + _BATCH]))
@@ -214,7 +219,7 @@ async def _submit(api: Api, reports: Sequence[bytes], tell: Tell) -> list[dict[s
     return results
 
 
-async def _review(stage: Rehearsal, reviewers: Sequence[Api], tell: Tell) -> None:
+async def review(stage: Rehearsal, reviewers: Sequence[Api], tell: Tell) -> None:
     """Both sample reviewers go through the queue; each reads the preview and approves its digest."""
     for turn, reviewer in enumerate(reviewers):
         rows = await stage.house.ctx.db.fetch(
@@ -271,7 +276,7 @@ def apportion(n: int, mix: Mapping[str, float]) -> list[str]:
     return [part for part, count in counts.items() for _ in range(count)]
 
 
-async def _give_up(submitter: Api, stage: Rehearsal) -> None:
+async def give_up(submitter: Api, stage: Rehearsal) -> None:
     """The sample submitter cannot mend what lacks evidence, and takes it back."""
     rows = await stage.house.ctx.db.fetch("select id from cases where state = 'needs_evidence'")
     for row in rows:
@@ -308,7 +313,9 @@ async def _settled(stage: Rehearsal) -> tuple[int, list[str]]:
     return len(rows) - len(left), left
 
 
-async def _summary(stage: Rehearsal, results: Sequence[Mapping[str, Any]], start: datetime, seconds: float) -> Summary:
+async def summary_of(
+    stage: Rehearsal, results: Sequence[Mapping[str, Any]], start: datetime, seconds: float
+) -> Summary:
     db, state = stage.house.ctx.db, stage.house.settings.state_dir
     settled, left = await _settled(stage)
     outcomes = await db.fetch(

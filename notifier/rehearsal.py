@@ -115,28 +115,23 @@ class Rehearsal:
                 if not (fired or stepped or await queue.runnable(db.pool)):
                     return
 
-    async def advance(self, *, grain: timedelta = timedelta(0)) -> datetime | None:
-        """Jump to the next due timer or scripted step, never past it but by a `grain`; None when nothing is planned."""
+    async def advance(self, *, grain: timedelta = timedelta(0), until: datetime | None = None) -> datetime | None:
+        """Jump to the next due timer or scripted step, never past it but by a `grain`: what falls due within one is done
+        together at its end, late by as much, as by a daemon that is busy. None when nothing is planned, or nothing up to
+        `until`, where the clock then stands."""
         await self.quiet()
         planned = [await ticker.next_due(self.house.ctx.db), self.sandbox.next_due()]
-        due = min((at for at in planned if at is not None), default=None)
-        if due is not None:
-            await self.clock.advance(due + grain)
+        due = min((at for at in planned if at is not None and (until is None or at <= until)), default=None)
+        to = until if due is None else due + grain if until is None else min(due + grain, until)
+        if to is not None:
+            await self.clock.advance(to)
             await self.quiet()
         return due
 
     async def advance_to(self, at: datetime, *, grain: timedelta = timedelta(0)) -> None:
-        """Do everything that is planned up to `at`, then stand there. What falls due within one `grain` is done together
-        at its end, late by as much, as by a daemon that is busy."""
-        while True:
-            await self.quiet()
-            planned = [await ticker.next_due(self.house.ctx.db), self.sandbox.next_due()]
-            due = min((d for d in planned if d is not None), default=None)
-            if due is None or due > at:
-                break
-            await self.clock.advance(min(due + grain, at))
-        await self.clock.advance(at)
-        await self.quiet()
+        """Do everything that is planned up to `at`, then stand there."""
+        while await self.advance(grain=grain, until=at) is not None:
+            pass
 
 
 @asynccontextmanager

@@ -26,6 +26,13 @@ class Api:
         async with self._session.get(f"/api/v1{path}", headers=self._headers) as answer:
             return await _said(answer)
 
+    async def take(self, path: str) -> bytes:
+        """A file."""
+        async with self._session.get(f"/api/v1{path}", headers=self._headers) as answer:
+            if answer.status >= 400:
+                await _said(answer)
+            return await answer.read()
+
     async def post(self, path: str, body: Any) -> Any:
         async with self._session.post(f"/api/v1{path}", json=body, headers=self._headers) as answer:
             return await _said(answer)

@@ -25,6 +25,7 @@ class Form(StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
+    CASES = "cases"
 
 
 class By(StrEnum):
@@ -56,7 +57,9 @@ def stats(
     by: Annotated[By | None, typer.Option("--by", help="What to slice by.")] = None,
     basis: Annotated[Basis, typer.Option("--basis", help="By opening, or by when it was done.")] = Basis.COHORT,
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="DAY", help="As it stood then.")] = None,
-    form: Annotated[Form, typer.Option("--format", help="How it is shown.")] = Form.TABLE,
+    form: Annotated[
+        Form, typer.Option("--format", help="A table, files of the figures, or the cases they are made of as CSV.")
+    ] = Form.TABLE,
     token: Token = None,
     config: Config = None,
 ) -> None:
@@ -69,15 +72,11 @@ def stats(
         asked = replace(asked, by=by.value if by else None, basis=basis.value, as_of=moment("--as-of", as_of))
         async with opened(config) as house:
             who = await who_acts(house, token)
-            if form is Form.CSV:
-                sys.stdout.write(await statistics_file.exported_csv(house.ctx, who, asked, via="cli"))
+            if form is Form.TABLE:
+                _show(await statistics.statistics(house.ctx, who, asked))
                 return
-            found = await statistics.statistics(house.ctx, who, asked)
-            if form is Form.JSON:
-                await statistics_file.note_export(house.ctx, who, found, "json", "cli")
-                sys.stdout.write(statistics_file.json_of(statistics_file.document(found)))
-            else:
-                _show(found)
+            content = await statistics_file.exported(house.ctx, who, asked, statistics_file.Form(form), via="cli")
+            sys.stdout.buffer.write(content)
 
     run(work())
 

@@ -8,7 +8,7 @@ other's.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from notifier.domain.case_state import ENDED, CaseState
 from notifier.domain.epoch import Epoch
@@ -23,8 +23,7 @@ _UNDOING = frozenset(str(purpose) for purpose in UNDO)
 _ENDED = frozenset(str(state) for state in ENDED)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One thing that happened to a case. `at`: when, as far as is known; `told_at`: when it was written down.
 
     `before` and `after` are states, None where the state stayed. `actor_kind`: daemon, person, service or recipient.

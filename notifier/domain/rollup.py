@@ -1,13 +1,14 @@
 """What a name adds to the figures of now, so that they need no histories: counts, and how long things took.
 
 Lengths are kept in bins, each with how many are in it and how much they are above its edge. A bin stands at the mean of
-what is in it: one alone is exact, and many are within a sixteenth. What still runs is kept by the day it began.
+what is in it: one alone is exact, and many are within a sixteenth. What still runs is kept by the day it began, and the days
+are read in such bins too, the wider the longer ago.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from notifier.domain import figures
@@ -22,6 +23,7 @@ FIRST_OPENED, OPENED, CLOSED = "flow/first_opened", "flow/opened", "flow/closed"
 
 _MICRO = timedelta(microseconds=1)
 _SECOND = 1_000_000
+_DAY = 24 * 3600 * _SECOND
 _EXACT, _STEPS = 32, 16  # seconds up to 32 have a bin each, longer ones sixteen to an octave
 
 
@@ -41,7 +43,6 @@ class Group(NamedTuple):
 class Length(NamedTuple):
     """Of a time: `bin` of its seconds, and whether it happened then."""
 
-    group: Group
     key: str
     happened: bool
     bin: int
@@ -50,7 +51,6 @@ class Length(NamedTuple):
 class Running(NamedTuple):
     """Of a time that still runs: the day (UTC) on which it began."""
 
-    group: Group
     key: str
     day: date
 
@@ -68,12 +68,19 @@ class Some:
 
 
 @dataclass(slots=True)
+class Sums:
+    """Numbers of one group."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    lengths: dict[Length, Some] = field(default_factory=dict)
+    running: dict[Running, Some] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Added:
     """Numbers to be added; negative ones take away."""
 
-    counts: Counter[tuple[Group, str]] = field(default_factory=Counter)
-    lengths: dict[Length, Some] = field(default_factory=dict)
-    running: dict[Running, Some] = field(default_factory=dict)
+    groups: dict[Group, Sums] = field(default_factory=dict)
 
     def add(self, histories: Sequence[History], reports: Mapping[str, int], sign: int = 1) -> None:
         """Every case of a name, as far as they are known; `reports`: by case, how many came in about it."""
@@ -92,15 +99,15 @@ class Added:
         if told := sum(reports.get(case_id, 0) for case_id in unit.case_ids):
             cells[REPORTS] = sign * told
         times = [(key, lasted) for key in TIMES if (lasted := figures.span(unit, key)) is not None]
-        ended = [(key, one.happened, *_in_bin(one.begun, one.until)) for key, one in times if one.until is not None]
-        running = [(key, *_in_day(one.begun)) for key, one in times if one.until is None]
-        for group in _groups(unit, unit.opened):
+        ended = [_ended(key, one.happened, one.begun, one.until) for key, one in times if one.until is not None]
+        running = [_running(key, one.begun) for key, one in times if one.until is None]
+        for sums in self._of(unit, unit.opened):
             for cell, n in cells.items():
-                self.counts[group, cell] += n
-            for key, happened, of, micros in ended:
-                self.lengths.setdefault(Length(group, key, happened, of), Some()).add(sign, sign * micros)
-            for key, day, micros in running:
-                self.running.setdefault(Running(group, key, day), Some()).add(sign, sign * micros)
+                sums.counts[cell] += n
+            for length, micros in ended:
+                sums.lengths.setdefault(length, Some()).add(sign, sign * micros)
+            for since, micros in running:
+                sums.running.setdefault(since, Some()).add(sign, sign * micros)
 
     def _period(self, history: History, sign: int) -> None:
         self._happened(history, FIRST_OPENED, history.opened, sign)
@@ -112,25 +119,25 @@ class Added:
 
     def _happened(self, history: History, cell: str, at: datetime | None, sign: int) -> None:
         if at is not None:
-            for group in _groups(history, at):
-                self.counts[group, cell] += sign
+            for sums in self._of(history, at):
+                sums.counts[cell] += sign
+
+    def _of(self, history: History, at: datetime) -> Iterator[Sums]:
+        month = at.astimezone(UTC).date().replace(day=1)
+        for outcome, actor in (("", ""), figures.outcome_of(history)):
+            group = Group(history.program, history.registry or "", month, outcome, actor)
+            yield self.groups.setdefault(group, Sums())
 
 
-def _groups(history: History, at: datetime) -> Iterator[Group]:
-    month = at.astimezone(UTC).date().replace(day=1)
-    for outcome, actor in (("", ""), figures.outcome_of(history)):
-        yield Group(history.program, history.registry or "", month, outcome, actor)
-
-
-def _in_bin(begun: datetime, until: datetime) -> tuple[int, int]:
+def _ended(key: str, happened: bool, begun: datetime, until: datetime) -> tuple[Length, int]:
     micros = max(0, (until - begun) // _MICRO)
     of = bin_of(micros // _SECOND)
-    return of, micros - edge(of) * _SECOND
+    return Length(key, happened, of), micros - edge(of) * _SECOND
 
 
-def _in_day(begun: datetime) -> tuple[date, int]:
+def _running(key: str, begun: datetime) -> tuple[Running, int]:
     start = midnight(begun)
-    return start.date(), (begun - start) // _MICRO
+    return Running(key, start.date()), (begun - start) // _MICRO
 
 
 def bin_of(seconds: int) -> int:
@@ -154,16 +161,16 @@ def ended(happened: bool, of: int, some: Some) -> Duration:
     return Duration((edge(of) * _SECOND + some.micros / some.n) / _SECOND, happened, some.n)
 
 
-def running(day: date, some: Some, now: datetime) -> Duration:
-    """What began on a day and still runs, since the mean of when that was."""
-    since = (now - datetime.combine(day, time(), UTC)) // _MICRO - some.micros / some.n
+def running(some: Some, days: int, now: datetime) -> Duration:
+    """What still runs, since the mean of when it began. `days`: how long before the day of `now`, of all of it together."""
+    since = (now - midnight(now)) // _MICRO + (days * _DAY - some.micros) / some.n
     return Duration(max(0.0, since / _SECOND), False, some.n)
 
 
 def aligned(lengths: Mapping[str, Iterable[Duration]]) -> dict[str, list[Duration]]:
     """Each at the edge of its bin, so that groups that are compared meet at the same times."""
     return {
-        key: [replace(one, length=float(edge(bin_of(int(one.length))))) for one in found]
+        key: [Duration(float(edge(bin_of(int(length)))), happened, n) for length, happened, n in found]
         for key, found in lengths.items()
     }
 

@@ -4,21 +4,19 @@ An open case is no missing one: it is known to have taken longer than until now 
 over already is too low, since the slow ones are still open. Durations have any one unit; answers have the same.
 """
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby
 from math import erfc, exp, gamma, log, sqrt
-from operator import mul
+from operator import mul, truediv
 from statistics import NormalDist
+from typing import NamedTuple
 
 CONFIDENCE = 0.95
 _EPS = 1e-12  # a product that is 0.5 by arithmetic may differ from it in the last bit
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
+class Duration(NamedTuple):
     """`n` subjects: each `happened` after `length`, or is known to last at least that long."""
 
     length: float
@@ -26,8 +24,7 @@ class Duration:
     n: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """At `time`: `at_risk` just before it, `events` and `censored` then; the share that lasts longer, and its band.
 
     `low` and `high` are None where the share is 0: Greenwood's variance does not exist there.
@@ -85,7 +82,7 @@ def kaplan_meier(durations: Iterable[Duration], confidence: float = CONFIDENCE) 
 
     Who is censored at a time was still at risk at it. Raises ValueError for a negative length.
     """
-    found = sorted(durations, key=lambda duration: duration.length)
+    found = sorted(durations)
     if found and found[0].length < 0:
         raise ValueError(f"a duration of {found[0].length} ends before it begins")
     z = NormalDist().inv_cdf((1 + confidence) / 2)
@@ -93,19 +90,23 @@ def kaplan_meier(durations: Iterable[Duration], confidence: float = CONFIDENCE) 
     lasting, greenwood, at_risk = 1.0, 0.0, n
     points: list[Point] = []
     band: tuple[float | None, float | None] = (1.0, 1.0)
-    for time, group in groupby(found, key=lambda duration: duration.length):
-        here = list(group)
-        events, leaving = (sum(d.n for d in here if d.happened), sum(d.n for d in here))
-        if events == at_risk:
-            lasting = 0.0
-        elif events:
-            lasting *= 1 - events / at_risk
-            greenwood += events / (at_risk * (at_risk - events))
+    at = happened = 0
+    while at < len(found):
+        time, events, leaving = found[at].length, 0, 0
+        while at < len(found) and found[at].length == time:
+            leaving += found[at].n
+            events += found[at].n if found[at].happened else 0
+            at += 1
         if events:
+            if events == at_risk:
+                lasting = 0.0
+            else:
+                lasting *= 1 - events / at_risk
+                greenwood += events / (at_risk * (at_risk - events))
             band = _band(lasting, greenwood, z)
         points.append(Point(time, at_risk, events, leaving - events, lasting, *band))
         at_risk -= leaving
-    happened = sum(duration.n for duration in found if duration.happened)
+        happened += events
     return Curve(n, happened, n - happened, tuple(points), _median(points))
 
 
@@ -135,21 +136,16 @@ def log_rank(groups: Sequence[Sequence[Duration]]) -> LogRank:
 
     Groups that were never at risk when something happened say nothing and take no degree of freedom.
     """
-    times = sorted({duration.length for group in groups for duration in group if duration.happened})
-    lasting = [_Lasting.of(group) for group in groups]
     happened = [_happened(group) for group in groups]
-    excess = [0.0] * len(groups)
-    # At each time: what share of those at risk each group is, and the variance that a random draw of the events has.
-    shares: list[list[float]] = [[] for _ in groups]
-    scales: list[float] = []
-    for time in times:
-        risk = [group.until(time) for group in lasting]
-        events = [group[time] for group in happened]
-        n, d = sum(risk), sum(events)
-        for i, at_risk in enumerate(risk):
-            excess[i] += events[i] - d * at_risk / n
-            shares[i].append(at_risk / n)
-        scales.append(d * (n - d) / (n - 1) if n > 1 else 0.0)
+    times = sorted(set().union(*happened))
+    # Of each group, at each time: how many are at risk, and how many of them have it then.
+    risks = [_at_risk(group, times) for group in groups]
+    events = [[group[time] for time in times] for group in happened]
+    at_risk, had = list(map(sum, zip(*risks, strict=True))), list(map(sum, zip(*events, strict=True)))
+    # What share of those at risk each group is, and the variance that a random draw of the events has.
+    shares = [list(map(truediv, risk, at_risk)) for risk in risks]
+    scales = [d * (n - d) / (n - 1) if n > 1 else 0.0 for n, d in zip(at_risk, had, strict=True)]
+    excess = [sum(own) - sum(map(mul, had, share)) for own, share in zip(events, shares, strict=True)]
     covariance = _covariance(shares, scales)
     told = [i for i in range(len(groups)) if covariance[i][i] > _EPS]
     if len(told) < 2:
@@ -173,21 +169,15 @@ def _covariance(shares: Sequence[Sequence[float]], scales: Sequence[float]) -> l
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Lasting:
-    """Lengths in order, and how many subjects last at least as long as each."""
-
-    lengths: Sequence[float]
-    subjects: Sequence[int]
-
-    @classmethod
-    def of(cls, group: Sequence[Duration]) -> "_Lasting":
-        found = sorted(group, key=lambda duration: duration.length)
-        left = accumulate((duration.n for duration in reversed(found)), initial=0)
-        return cls([duration.length for duration in found], list(left)[::-1])
-
-    def until(self, time: float) -> int:
-        return self.subjects[bisect_left(self.lengths, time)]
+def _at_risk(group: Sequence[Duration], times: Sequence[float]) -> list[int]:
+    """How many subjects last at least as long as each of these times, which ascend."""
+    found, at, left, risk = sorted(group), 0, sum(duration.n for duration in group), []
+    for time in times:
+        while at < len(found) and found[at].length < time:
+            left -= found[at].n
+            at += 1
+        risk.append(left)
+    return risk
 
 
 def _happened(group: Sequence[Duration]) -> Counter[float]:
@@ -209,17 +199,22 @@ def chi2_tail(x: float, df: int) -> float:
     return min(1.0, tail)
 
 
-def _solve(matrix: list[list[float]], right: list[float]) -> list[float] | None:
-    """Gauss with pivots; None for a singular matrix."""
-    rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
-    size = len(rows)
-    for column in range(size):
-        pivot = max(range(column, size), key=lambda i: abs(rows[i][column]))
-        if abs(rows[pivot][column]) < _EPS:
+def _solve(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[float] | None:
+    """Cholesky, of a symmetric matrix that is positive, as a covariance is; None where it is singular."""
+    rows: list[list[float]] = []
+    for i, row in enumerate(matrix):
+        made: list[float] = []
+        for j in range(i):
+            made.append((row[j] - sum(map(mul, made, rows[j]))) / rows[j][j])
+        pivot = row[i] - sum(map(mul, made, made))
+        if pivot < _EPS:
             return None
-        rows[column], rows[pivot] = rows[pivot], rows[column]
-        for i in range(size):
-            if i != column:
-                factor = rows[i][column] / rows[column][column]
-                rows[i] = [a - factor * b for a, b in zip(rows[i], rows[column], strict=True)]
-    return [rows[i][size] / rows[i][i] for i in range(size)]
+        rows.append([*made, sqrt(pivot)])
+    half: list[float] = []
+    for row, value in zip(rows, right, strict=True):
+        half.append((value - sum(map(mul, row, half))) / row[-1])
+    found: list[float] = []  # from the last on
+    for i in range(len(rows) - 1, -1, -1):
+        below = sum(rows[k][i] * found[len(rows) - 1 - k] for k in range(i + 1, len(rows)))
+        found.append((half[i] - below) / rows[i][i])
+    return found[::-1]

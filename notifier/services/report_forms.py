@@ -13,6 +13,7 @@ from markupsafe import Markup
 from notifier import resources
 from notifier.chart_files import parts_of
 from notifier.charts import STYLE
+from notifier.domain import case_list
 from notifier.domain.figure_words import share_words, span
 from notifier.domain.figures import Share
 from notifier.domain.table_rows import COLUMNS, Cell, csv_text, safe_cell
@@ -161,7 +162,7 @@ def read(content: bytes) -> tuple[Mapping[str, Any], Form]:
             return _mapping(json.loads(found[1])), Form.HTML
         if text.lstrip().startswith("{"):
             return _mapping(json.loads(text)), Form.JSON
-        if text.startswith(",".join(COLUMNS)):
+        if text.startswith(",".join(COLUMNS)) or lists_cases(content):
             about = statistics_file.about_in_csv(text)
             whole = about.get("document")
             return (_mapping(json.loads(whole)) if whole is not None else {"about": about}), Form.CSV
@@ -170,6 +171,11 @@ def read(content: bytes) -> tuple[Mapping[str, Any], Form]:
     if content.startswith(b"PAR1"):
         raise Invalid("a Parquet file is not verified; verify the CSV, JSON, HTML or PDF of the same report")
     raise Invalid("the file is none that `stats` or `report` writes")
+
+
+def lists_cases(content: bytes) -> bool:
+    """Whether a CSV file holds cases, not figures."""
+    return content.startswith(",".join(case_list.COLUMNS).encode())
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -109,11 +109,22 @@ async def verify(ctx: Context, who: Principal, content: bytes) -> list[str]:
         _as_then(document, about)
         again = await asyncio.to_thread(Written(document, made.charts).file, form)
     else:
-        found = await statistics.statistics(ctx, who, _query(about))
-        document = statistics_file.document(found)
+        query, checkpoint, cases = (
+            _query(about),
+            about.get("checkpoint"),
+            form is Form.CSV and report_forms.lists_cases(content),
+        )
+        found, listed = (
+            await statistics.listed(ctx, who, query) if cases else (await statistics.statistics(ctx, who, query), ())
+        )
+        document = statistics_file.document(found, checkpoint, curves="curves" in told)
+        faults += await _checkpoint_faults(ctx, _checkpoint(checkpoint))
         faults += _rule_notes(about, document["about"])
         _as_then(document, about)
-        text = statistics_file.json_of(document) if form is Form.JSON else statistics_file.csv_of(document)
+        if cases:
+            text = statistics_file.cases_of(document, listed)
+        else:
+            text = statistics_file.json_of(document) if form is Form.JSON else statistics_file.csv_of(document)
         again = text.encode()
     if _plain(again) != _plain(content):
         found_in = _lines(content, again) if form is Form.CSV else _differences(told, document)
@@ -239,6 +250,14 @@ def _query(about: Mapping[str, Any]) -> Query:
         about["basis"],
         _moment(about.get("as_of")),
     )
+
+
+def _checkpoint(text: Any) -> dict[str, Any] | None:
+    """A checkpoint as a file of statistics names it."""
+    if text is None:
+        return None
+    size, _, root = text.partition(" ") if isinstance(text, str) else ("", "", "")
+    return {"size": int(size) if size.isascii() and size.isdecimal() and len(size) < 20 else None, "root": root}
 
 
 async def _checkpoint_faults(ctx: Context, checkpoint: Any) -> list[str]:

@@ -95,6 +95,16 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A unit or case that figures are made of. `domain` is None where the reader may not see names."""
+
+    unit: History
+    references: Sequence[str]
+    domain: str | None
+    outcome: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class CountedPage:
     """`n`: the number itself; `items` a page of what it counts."""
 
@@ -136,6 +146,27 @@ async def with_units(ctx: Context, who: Principal, query: Query) -> tuple[Statis
     read = await _read(ctx, who, query)
     small_numbers.refuse(read.below, "reports and what stands behind a number")
     return await asyncio.to_thread(lambda: (_computed(ctx, read), _in_scope(read)))
+
+
+async def listed(ctx: Context, who: Principal, query: Query) -> tuple[Statistics, Sequence[Listed]]:
+    """Statistics, and all that they are made of: units of a cohort, or every case of a period's programs.
+
+    Raises Invalid where small numbers are kept back from the reader.
+    """
+    read = await _read(ctx, who, query)
+    small_numbers.refuse(read.below, "the cases behind a number")
+    found, units = await asyncio.to_thread(lambda: (_computed(ctx, read), _in_scope(read)))
+    async with ctx.db.pool.acquire() as con:
+        known = await transitions.references(con, [case_id for unit in units for case_id in unit.case_ids])
+    return found, [
+        Listed(
+            unit,
+            [known[case_id][0] for case_id in unit.case_ids],
+            unit.target if read.names[unit.program] else None,
+            figures.outcome_of(unit),
+        )
+        for unit in units
+    ]
 
 
 async def cases(

@@ -1,17 +1,31 @@
-"""An answer of statistics as a file: its rows, what it is of, JSON and CSV; and the log's entry that it left."""
+"""An answer of statistics as a file: its figures or its cases as rows, what it is of; and the log's entry that it left."""
 
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
-from notifier.domain.table_rows import COLUMNS, Cell, cohort_rows, csv_text, flat, period_rows, safe_cell, told
+from notifier.domain import case_list, table_rows
+from notifier.domain.table_rows import Cell, cohort_rows, csv_text, flat, period_rows, safe_cell, told
+from notifier.errors import Invalid
+from notifier.services import parquet
 from notifier.services.access import Principal
 from notifier.services.context import Context
-from notifier.services.statistics import WHOLE, Query, Statistics, statistics
+from notifier.services.statistics import WHOLE, Listed, Query, Statistics, listed, statistics
+from notifier.store import audit as audit_store
 
-_RULES = "rules of "  # of a program, in the first rows of a CSV file
+_ABOUT, _RULES = "about", "rules of "  # the first word of what a CSV file says of itself; of a program, before its name
+
+
+class Form(StrEnum):
+    """`csv`, `json`, `parquet`: figures, a row each; `cases`: CSV of what they are made of."""
+
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+    CASES = "cases"
 
 
 def rows(found: Statistics) -> list[dict[str, Cell]]:
@@ -46,9 +60,24 @@ def about(found: Statistics) -> dict[str, Any]:
     }
 
 
-def document(found: Statistics) -> dict[str, Any]:
-    """An answer as a file holds it: the question, and every figure as a row."""
-    return {"about": about(found), "rows": rows(found)}
+def document(found: Statistics, checkpoint: str | None = None, *, curves: bool = False) -> dict[str, Any]:
+    """An answer as a file holds it: the question, every figure as a row, and with `curves` each step of every curve.
+
+    `checkpoint`: size and root of the newest one of the log when the file was made.
+    """
+    said = about(found) | ({"checkpoint": checkpoint} if checkpoint else {})
+    return {"about": said, "rows": rows(found), **({"curves": _curves(found)} if curves else {})}
+
+
+def _curves(found: Statistics) -> dict[str, dict[str, list[Sequence[float | None]]]]:
+    """By slice and time: seconds, at risk, events, censored, share that lasts longer, and its band."""
+    return {
+        part.key: {
+            key: [point for point in time.curve.points if point.events] for key, time in part.cohort.times.items()
+        }
+        for part in (found.whole, *found.slices)
+        if part.cohort is not None
+    }
 
 
 def json_of(made: Mapping[str, Any]) -> str:
@@ -57,29 +86,56 @@ def json_of(made: Mapping[str, Any]) -> str:
 
 
 def csv_of(made: Mapping[str, Any]) -> str:
-    """A document as CSV. Its first rows say what it is of; their slice is `about`."""
+    """A document as CSV. Its first rows say what it is of."""
+    return csv_text(table_rows.COLUMNS, [*_first(made, table_rows.COLUMNS), *made["rows"]])
+
+
+def cases_of(made: Mapping[str, Any], found: Iterable[Listed]) -> str:
+    """What a document is made of as CSV, behind the same first rows."""
+    rows = (case_list.row(one.unit, one.references, one.domain, one.outcome) for one in found)
+    return csv_text(case_list.COLUMNS, [*_first(made, case_list.COLUMNS), *rows])
+
+
+def _first(made: Mapping[str, Any], columns: Sequence[str]) -> list[dict[str, Cell]]:
     said = {name: value for name, value in made["about"].items() if value is not None and name != "programs"}
     said |= {f"{_RULES}{program}": digest for program, digest in made["about"]["programs"].items()}
-    first: list[dict[str, Cell]] = [
-        {"slice": "about", "part": name, "figure": safe_cell(value)} for name, value in said.items()
-    ]
-    return csv_text(COLUMNS, [*first, *made["rows"]])
+    return [dict(zip(columns, (_ABOUT, name, safe_cell(value)), strict=False)) for name, value in said.items()]
 
 
 def about_in_csv(text: str) -> dict[str, Any]:
     """What the first rows of a CSV file say that it is of, by name; texts, but for the programs."""
-    said = {
-        row["part"]: row["figure"] for row in csv.DictReader(io.StringIO(text, newline="")) if row["slice"] == "about"
-    }
+    rows = csv.reader(io.StringIO(text, newline=""))
+    said = {row[1]: row[2] for row in rows if row and row[0] == _ABOUT}
     programs = {name.removeprefix(_RULES): value for name, value in said.items() if name.startswith(_RULES)}
     return {**{name: value for name, value in said.items() if not name.startswith(_RULES)}, "programs": programs}
 
 
-async def exported_csv(ctx: Context, who: Principal, query: Query, *, via: str = "api") -> str:
-    """`csv_of` the answer. Who took it away, and of which cases, is in the log."""
-    found = await statistics(ctx, who, query)
-    await note_export(ctx, who, found, "csv", via)
-    return csv_of(document(found))
+async def exported(ctx: Context, who: Principal, query: Query, form: Form, *, via: str) -> bytes:
+    """The answer as a file. Who took it away, and of which cases, is in the log.
+
+    Raises Invalid for a form that needs a package that is not installed, and for cases where small numbers are kept back.
+    """
+    if form is Form.PARQUET and not parquet.available():
+        raise Invalid("Parquet files need the extra: pip install 'trusted-notifier[parquet]'")
+    async with ctx.db.pool.acquire() as con:
+        newest = await audit_store.newest_checkpoint(con)
+    checkpoint = f"{newest.size} {newest.root.hex()}" if newest else None
+    cases: Sequence[Listed] = ()
+    if form is Form.CASES:
+        found, cases = await listed(ctx, who, query)
+    else:
+        found = await statistics(ctx, who, query)
+    await note_export(ctx, who, found, form, via)
+    made = document(found, checkpoint, curves=form is Form.JSON)
+    match form:
+        case Form.CSV:
+            return csv_of(made).encode()
+        case Form.JSON:
+            return json_of(made).encode()
+        case Form.PARQUET:
+            return parquet.written(made)
+        case Form.CASES:
+            return cases_of(made, cases).encode()
 
 
 async def note_export(ctx: Context, who: Principal, found: Statistics, form: str, via: str) -> None:

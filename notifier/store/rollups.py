@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from notifier.domain import rollup
@@ -71,7 +71,8 @@ async def begin(con: "Connection", definitions: str) -> None:
         await con.execute(f"delete from {table}")
     await con.execute("delete from rollup_due")
     await con.execute(
-        "insert into rollup_due (case_id, known_at) select case_id, recorded_at from transition where tag = 'case.opened'"
+        "insert into rollup_due (case_id, known_at) "
+        "select case_id, recorded_at from transition where tag = 'case.opened' order by recorded_at"
     )
     await con.execute(
         "insert into rollup_state (definitions, whole) values ($1, false) "
@@ -96,15 +97,15 @@ async def names_of(con: "Connection", case_ids: Sequence[str]) -> Mapping[tuple[
     """By program and target, the names that these cases are about, each with all of its cases."""
     rows = await con.fetch(
         "with named as (select distinct program, word from transition where tag = 'case.opened' and case_id = any($1)) "
-        "select o.word as of_name, t.* from named "
+        f"select o.word, t.entry_id, {transitions.CHANGE} from named "
         "join transition o on o.tag = 'case.opened' and o.program = named.program and o.word = named.word "
         "join transition t on t.case_id = o.case_id order by t.case_id, t.entry_id",
         list(case_ids),
     )
     changes: dict[tuple[str, str], dict[str, list[tuple[int, Change]]]] = {}
-    for row in rows:
-        of = changes.setdefault((row["program"], row["of_name"]), {})
-        of.setdefault(str(row["case_id"]), []).append((row["entry_id"], transitions.change(row)))
+    for target, entry, *row in rows:
+        change = Change._make(row)
+        changes.setdefault((change.program, target), {}).setdefault(change.case_id, []).append((entry, change))
     reports = await transitions.reports(con, [case_id for of in changes.values() for case_id in of])
     held = await con.fetch(
         "select r.* from unnest($1::text[], $2::text[]) as k (program, target) join rollup_of r using (program, target)",
@@ -136,11 +137,12 @@ async def hold(con: "Connection", names: Mapping[tuple[str, str], Name]) -> None
 
 async def add(con: "Connection", added: Added) -> None:
     """Add to the rows of each number's month and year; a row of nothing goes."""
-    counts = {(*_key(group), cell): (n,) for (group, cell), n in added.counts.items()}
+    groups = [(_key(group), sums) for group, sums in added.groups.items()]
+    counts = {(*key, cell): (n,) for key, sums in groups for cell, n in sums.counts.items()}
     await _add(con, "rollup_count", ("cell text",), ("n",), counts)
-    lengths = {(*_key(k.group), k.key, k.happened, k.bin): (v.n, v.micros) for k, v in added.lengths.items()}
+    lengths = {(*key, *length): (some.n, some.micros) for key, sums in groups for length, some in sums.lengths.items()}
     await _add(con, "rollup_length", ("key text", "happened boolean", "bin integer"), ("n", "micros"), lengths)
-    running = {(*_key(k.group), k.key, k.day): (v.n, v.micros) for k, v in added.running.items()}
+    running = {(*key, *since): (some.n, some.micros) for key, sums in groups for since, some in sums.running.items()}
     await _add(con, "rollup_running", ("key text", "day date"), ("n", "micros"), running)
 
 
@@ -209,6 +211,8 @@ apart = $1 and program = any($2) and ($3::text is null or registry = $3) and (
   or (span = 'month' and since >= $4 and since < $5) or (span = 'month' and since >= $6 and since < $7)
 )
 """
+# Of days ago: up to 32 a group each, longer ones sixteen to an octave, as the lengths are.
+_OCTAVE = f"(case {' '.join(f'when age < {32 << n} then {n}' for n in range(10))} else 10 end)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,10 +262,12 @@ async def durations(con: "Connection", asked: Asked, now: datetime) -> Mapping[s
         of = found.setdefault(row["of_part"], {}).setdefault(row["key"], [])
         of.append(rollup.ended(row["happened"], row["bin"], Some(row["n"], row["micros"])))
     for row in await con.fetch(
-        f"select {asked.part} as of_part, key, day, sum(n)::bigint as n, sum(micros)::bigint as micros "
-        f"from rollup_running where {_OF} group by 1, 2, 3 having sum(n) > 0",
+        "select of_part, key, sum(n)::bigint as n, sum(n * age)::bigint as days, sum(micros)::bigint as micros "
+        f"from (select {asked.part} as of_part, key, n, micros, $8::date - day as age from rollup_running where {_OF}) r "
+        f"group by 1, 2, {_OCTAVE}, age >> {_OCTAVE} having sum(n) > 0",
         *asked.arguments(),
+        now.astimezone(UTC).date(),
     ):
         of = found.setdefault(row["of_part"], {}).setdefault(row["key"], [])
-        of.append(rollup.running(row["day"], Some(row["n"], row["micros"]), now))
+        of.append(rollup.running(Some(row["n"], row["micros"]), row["days"], now))
     return found

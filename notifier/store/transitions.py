@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import asyncpg
-
 from notifier.domain.history import Change
 
 if TYPE_CHECKING:
@@ -16,13 +14,19 @@ if TYPE_CHECKING:
 
 _LOCK = 726_019  # as in note_transition
 
-_READ = """
+# A `Change`, in its order; ids as text, which takes half the time.
+CHANGE = (
+    "t.case_id::text, t.tag, t.at, t.told_at, t.actor_kind, t.program, t.registry, t.from_state, t.to_state, "
+    "t.notice_id::text, t.claim_id::text, t.party, t.recipient, t.purpose, t.measure, t.word, t.outcome, t.credited"
+)
+
+_READ = f"""
 with mine as (
   select o.case_id from transition o
   where o.tag = 'case.opened' and o.recorded_at <= $1 and o.program = any($2)
     and ($3::text is null or o.registry = $3)
 )
-select t.* from transition t join mine using (case_id) where t.recorded_at <= $1 order by t.case_id, t.entry_id
+select {CHANGE} from transition t join mine using (case_id) where t.recorded_at <= $1 order by t.case_id, t.entry_id
 """
 
 
@@ -60,31 +64,8 @@ async def changes(
     rows = await con.fetch(_READ, as_of, list(programs), registry)
     found: dict[str, list[Change]] = {}
     for row in rows:
-        found.setdefault(str(row["case_id"]), []).append(change(row))
+        found.setdefault(row[0], []).append(Change._make(row))
     return found
-
-
-def change(row: asyncpg.Record) -> Change:
-    return Change(
-        case_id=str(row["case_id"]),
-        tag=row["tag"],
-        before=row["from_state"],
-        after=row["to_state"],
-        at=row["at"],
-        told_at=row["told_at"],
-        actor_kind=row["actor_kind"],
-        program=row["program"],
-        registry=row["registry"],
-        notice_id=str(row["notice_id"]) if row["notice_id"] else None,
-        claim_id=str(row["claim_id"]) if row["claim_id"] else None,
-        party=row["party"],
-        recipient=row["recipient"],
-        purpose=row["purpose"],
-        measure=row["measure"],
-        word=row["word"],
-        outcome=row["outcome"],
-        credited=row["credited"],
-    )
 
 
 async def references(con: "Connection", case_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:

@@ -124,7 +124,8 @@ async def draw(dsn: str, cases: int) -> int:
                 f"where {when} and t < timestamptz '2026-11-29Z'"
             )
         await con.execute(
-            "insert into rollup_due (case_id, known_at) select case_id, recorded_at from transition where tag = 'case.opened'"
+            "insert into rollup_due (case_id, known_at) "
+            "select case_id, recorded_at from transition where tag = 'case.opened' order by recorded_at"
         )
         await con.execute("drop table drawn")
         await con.execute("vacuum analyze transition")

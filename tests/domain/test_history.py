@@ -29,7 +29,7 @@ def change(tag: str, hours: float, told: float | None = None, **more: str | None
 
 def story(case_id: str, target: str, *changes: Change, opened: float = 0, **more: str) -> History:
     first = change("case.opened", opened, word=target, by="person", **more)
-    return fold([replace(c, case_id=case_id) for c in (first, *changes)])
+    return fold([c._replace(case_id=case_id) for c in (first, *changes)])
 
 
 def sent(hours: float) -> list[Change]:
@@ -131,7 +131,7 @@ def test_one_name_in_one_registration_is_one_unit() -> None:
     bound = change("target.observed", 0.1, word="H1@2020-01-01T00:00:00+00:00")
     other = change("target.observed", 30.1, word="H2@2026-02-01T00:00:00+00:00")
     rejected = story("1", "a.com", bound, change("case.rejected", 1, before="in_review", after="rejected"))
-    again = story("2", "a.com", replace(bound, at=at(30.1), told_at=at(30.1)), *sent(33), opened=30)
+    again = story("2", "a.com", bound._replace(at=at(30.1), told_at=at(30.1)), *sent(33), opened=30)
     new = story("3", "a.com", other, opened=30)
     unknown = story("4", "a.com", opened=40)
     merged = story("5", "a.com", change("case.merged_into", 60, after="superseded", outcome="duplicate"), opened=50)
@@ -146,7 +146,7 @@ def test_one_name_in_one_registration_is_one_unit() -> None:
 
 
 def test_undoing_is_no_act() -> None:
-    undo = replace(claim(30, case="u"), purpose="withdrawal", measure="restore")
+    undo = claim(30, case="u")._replace(purpose="withdrawal", measure="restore")
     unit = story("1", "a.com", *sent(2), undo, seen(31, "verified", claim_id="u"))
     assert (unit.answered, unit.claimed, unit.verified, unit.claims) == (None, None, None, ())
 

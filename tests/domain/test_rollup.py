@@ -19,15 +19,17 @@ NOW = START + timedelta(days=400)
 
 def _whole(added: Added) -> figures.CohortFigures:
     counts: Counter[str] = Counter()
-    for (group, cell), n in added.counts.items():
-        counts[cell] += n if group.outcome == "" else 0
     lengths: dict[str, list[Duration]] = {key: [] for key in TIMES}
-    for length, some in added.lengths.items():
-        if length.group.outcome == "" and some.n:
-            lengths[length.key].append(rollup.ended(length.happened, length.bin, some))
-    for running, some in added.running.items():
-        if running.group.outcome == "" and some.n:
-            lengths[running.key].append(rollup.running(running.day, some, NOW))
+    for group, sums in added.groups.items():
+        if group.outcome:
+            continue
+        counts.update(sums.counts)
+        for length, some in sums.lengths.items():
+            if some.n:
+                lengths[length.key].append(rollup.ended(length.happened, length.bin, some))
+        for running, some in sums.running.items():
+            if some.n:
+                lengths[running.key].append(rollup.running(some, some.n * (NOW.date() - running.day).days, NOW))
     return rollup.cohort(counts, lengths)
 
 
@@ -63,7 +65,7 @@ def test_ten_cases_by_hand() -> None:
     assert {stage: share.n for stage, share in found.funnel.items()} == {
         "opened": 10, "approved": 9, "sent": 9, "received": 7, "answered": 6, "claimed": 5, "verified": 3,
     }  # fmt: skip
-    assert sum(n for (group, cell), n in added.counts.items() if cell == rollup.REPORTS and group.outcome) == 20
+    assert sum(sums.counts[rollup.REPORTS] for group, sums in added.groups.items() if group.outcome) == 20
     # Alike or alone in a bin, they stand where they are: every step and median is that of the histories.
     exact = figures.cohort(units(ten()), NOW)
     for key, time in found.times.items():
@@ -89,8 +91,9 @@ def test_what_is_added_up_is_what_the_histories_say(found: list[History]) -> Non
         assert sum(p.events for p in curve.points) == sum(p.events for p in other.points)
     for of in names.values():
         added.add(of, {}, -1)
-    assert not any(added.counts.values())
-    assert not any(some.n or some.micros for some in (*added.lengths.values(), *added.running.values()))
+    for sums in added.groups.values():
+        assert not any(sums.counts.values())
+        assert not any(some.n or some.micros for some in (*sums.lengths.values(), *sums.running.values()))
 
 
 def test_a_period_stands_on_what_was_before() -> None:
@@ -104,21 +107,25 @@ def test_a_period_stands_on_what_was_before() -> None:
 def test_what_runs_lasts_from_the_mean_of_its_beginnings() -> None:
     """Two began on the day at 06:00 and at 12:00, so at noon of the next day they have lasted 27 hours in the mean."""
     hours = sum(int(timedelta(hours=h) / timedelta(microseconds=1)) for h in (6, 12))
-    lasted = rollup.running(date(2026, 3, 1), Some(2, hours), datetime(2026, 3, 2, 12, tzinfo=UTC))
+    lasted = rollup.running(Some(2, hours), 2 * 1, datetime(2026, 3, 2, 12, tzinfo=UTC))
     assert lasted == Duration(27 * 3600.0, False, 2)
+
+
+def running_in(added: Added) -> list[tuple[rollup.Running, int, int]]:
+    return [(since, some.n, some.micros) for sums in added.groups.values() for since, some in sums.running.items()]
 
 
 def test_a_name_moves_from_running_to_ended() -> None:
     waits = story("a", "one.com")
     added = Added()
     added.add([waits], {})
-    assert {(k.key, k.day, some.n) for k, some in added.running.items()} == {("notice", date(2026, 3, 1), 1)}
+    assert {(since.key, since.day, n) for since, n, _ in running_in(added)} == {("notice", date(2026, 3, 1), 1)}
     added.add([waits], {}, -1)
     added.add([replace(waits, sent=at(2), approved=at(1))], {})
-    assert {k.key for k, some in added.running.items() if some.n} == {"receipt", "acknowledgement", "claim", "verified"}
-    assert {(k.key, edge(k.bin), some.micros) for k, some in added.lengths.items()} == {
-        ("notice", 7168, 32 * 1_000_000)
-    }
+    assert {since.key for since, n, _ in running_in(added) if n} == {"receipt", "acknowledgement", "claim", "verified"}
+    assert {
+        (k.key, edge(k.bin), some.micros) for sums in added.groups.values() for k, some in sums.lengths.items()
+    } == {("notice", 7168, 32 * 1_000_000)}
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans(), st.integers(1, 4)), max_size=20))

@@ -1,5 +1,7 @@
 """Kaplan-Meier and log-rank, against published worked examples, SciPy, and their own laws."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,7 +71,9 @@ def test_nothing_at_all() -> None:
         kaplan_meier([Duration(-1, True)])
 
 
-subjects = st.lists(st.builds(Duration, st.integers(0, 30).map(float), st.booleans()), min_size=1, max_size=40)
+subjects = st.lists(
+    st.builds(Duration, st.integers(0, 30).map(float), st.booleans(), st.just(1)), min_size=1, max_size=40
+)
 
 
 @given(subjects)
@@ -128,6 +132,22 @@ def test_three_groups_by_their_laws() -> None:
     assert (round(same.chi2, 9), same.df) == (0, 2)
     assert same.p == pytest.approx(1)
     assert log_rank([SIX_MP, PLACEBO, SIX_MP]).df == 2
+
+
+@given(st.lists(subjects, min_size=3, max_size=6), st.randoms())
+def test_the_order_of_many_groups_says_nothing(groups: list[list[Duration]], random: Random) -> None:
+    found = log_rank(groups)
+    turned = log_rank(random.sample(groups, len(groups)))
+    assert (turned.df, turned.chi2) == (found.df, pytest.approx(found.chi2, rel=1e-6, abs=1e-6))
+
+
+def test_three_groups_by_hand() -> None:
+    """Each of three has it at day 1, 2 and 3, alone in its group. At day 1 of three, each is expected 1/3, at day 2 two 1/2,
+    at day 3 one 1: excess 2/3, 1/6, -5/6. Variances: 2/9, 2/9 + 1/4; covariance -1/9 of the first two.
+    chi2 = (2/3, 1/6) V^-1 (2/3, 1/6)' over V = (2/9, -1/9; -1/9, 17/36), whose determinant is 5/54."""
+    found = log_rank([[Duration(float(day), True)] for day in (1, 2, 3)])
+    by_hand = (4 / 9 * 17 / 36 + 2 * (2 / 3) * (1 / 6) * (1 / 9) + 1 / 36 * 2 / 9) / (2 / 9 * 17 / 36 - 1 / 81)
+    assert (found.df, found.chi2) == (2, pytest.approx(by_hand))
 
 
 @given(st.floats(0, 60), st.integers(1, 12))

@@ -18,6 +18,7 @@ from notifier.domain.survival import Duration, kaplan_meier
 from notifier.services import appealing, grants
 from notifier.services.access import Role
 from notifier.services.appealing import Filing
+from tests import rederived
 from tests.services.stages import ADA, HOOK, MAIL, TIM, Stage, row
 from tests.web.browsing import Reader, Shown, seated
 from tests.web.callers import Callers
@@ -151,7 +152,10 @@ async def test_what_leaves_is_what_the_api_says_and_is_logged(stage: Stage, eva:
     }
     as_json = json.loads((await eva.get(found["json"])).text)
     query = urlsplit(found["json"]).query
-    assert as_json == (await callers.get(f"/statistics?{query}&curves=true", by="evaluator")).body
+    api = (await callers.get(f"/statistics?{query}&curves=true", by="evaluator")).body
+    assert as_json["about"]["case_list_sha256"] == api["case_list_sha256"]
+    for key, time in api["whole"]["cohort"]["times"].items():
+        assert as_json["curves"]["all"][key] == [list(point.values()) for point in time["curve"]]
     rows = list(csv.DictReader(io.StringIO((await eva.get(found["csv"])).text)))
     verified = next(r for r in rows if r["cell"] == "all/funnel/verified")
     assert (verified["n"], verified["out_of"]) == ("1", "1")
@@ -160,10 +164,13 @@ async def test_what_leaves_is_what_the_api_says_and_is_logged(stage: Stage, eva:
         table = pq.read_table(io.BytesIO(await got.read()))
     assert table.num_rows == len([r for r in rows if r["slice"] != "about"])
     assert json.loads(table.schema.metadata[b"about"])["program"] == "opioids"
+    (cases,) = re.findall(r'href="(/figures/cases\.csv\?[^"]*)"', page.text)
+    assert rederived.agrees((await eva.get(found["csv"])).text, (await eva.get(html.unescape(cases))).text)
     forms = await stage.ctx.db.fetch(
         "select body::json -> 'detail' ->> 'form' as form, via from audit_entry where tag = 'statistics.exported' order by id"
     )
-    assert [(r["form"], r["via"]) for r in forms][-3:] == [("json", "page"), ("csv", "page"), ("parquet", "page")]
+    assert [r["form"] for r in forms][-5:] == ["json", "csv", "parquet", "csv", "cases"]
+    assert {r["via"] for r in forms} == {"page"}
 
 
 async def test_without_the_package_there_is_no_such_file(eva: Reader, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from notifier.services.access import COUNTED, Principal, Role
 from notifier.services.context import Context
 from notifier.services.report_data import Asked, Kind
 from notifier.services.statistics import Query
+from notifier.services.statistics_file import Form
 from notifier.web.bodies import GrantIn
 from notifier.web.routes import Download, Reply, Route
 from notifier.web.schemas import CountedQuery, GrantPath, ProgramPath, ReportQuery, StatisticsFilter, StatisticsQuery
@@ -32,8 +33,15 @@ async def get_statistics_cases(ctx: Context, who: Principal, query: CountedQuery
 
 async def get_statistics_csv(ctx: Context, who: Principal, query: StatisticsFilter) -> Download:
     """The same statistics as CSV, one figure a row, behind rows that say what they are of. Each export is logged."""
-    text = (await statistics_file.exported_csv(ctx, who, _query(query))).encode()
-    return Download("statistics.csv", _once(text), len(text))
+    content = await statistics_file.exported(ctx, who, _query(query), Form.CSV, via="api")
+    return Download("statistics.csv", _once(content), len(content))
+
+
+async def get_case_list(ctx: Context, who: Principal, query: StatisticsFilter) -> Download:
+    """What the statistics are made of as CSV: a unit or case a row, with every time that a figure knows. Each export is
+    logged; domain names only if you may see them."""
+    content = await statistics_file.exported(ctx, who, _query(query), Form.CASES, via="api")
+    return Download("cases.csv", _once(content), len(content))
 
 
 async def get_report(ctx: Context, who: Principal, query: ReportQuery) -> Download:
@@ -103,6 +111,15 @@ ROUTES = [
         "/statistics/csv",
         get_statistics_csv,
         "Statistics as CSV",
+        {200: Download},
+        roles=COUNTED,
+        problems=[404],
+    ),
+    Route(
+        "GET",
+        "/statistics/case-list",
+        get_case_list,
+        "What statistics are made of, as CSV",
         {200: Download},
         roles=COUNTED,
         problems=[404],

@@ -16,10 +16,10 @@ from notifier.services import accuracy, appeal_figures, current, parquet, statis
 from notifier.services.access import COUNTED
 from notifier.services.accuracy import Ledger
 from notifier.services.statistics import BASES, BYS, Query, Statistics
+from notifier.services.statistics_file import Form
 from notifier.web.pages import figures_drawn
 from notifier.web.pages.desk import Page, Visit
 from notifier.web.schemas import StatisticsFilter
-from notifier.web.views.statistics import StatisticsOut
 
 _AT = "/figures"
 _ASKED = ("program", "registry", "from", "to", "by", "basis", "as_of")
@@ -119,31 +119,26 @@ async def show_cases(visit: Visit) -> web.StreamResponse:
 
 
 async def download_csv(visit: Visit) -> web.StreamResponse:
-    query = _query(visit.asked(*_ASKED))
-    text = await statistics_file.exported_csv(visit.ctx, visit.who, query, via="page")
-    return attached("figures.csv", "text/csv", text.encode())
+    return attached("figures.csv", "text/csv", await _exported(visit, Form.CSV))
 
 
 async def download_json(visit: Visit) -> web.StreamResponse:
-    """What `GET /api/v1/statistics` answers, with its curves."""
-    found = await _exported(visit, "json")
-    return attached(
-        "figures.json", "application/json", StatisticsOut.shown(found, curves=True).model_dump_json().encode()
-    )
+    return attached("figures.json", "application/json", await _exported(visit, Form.JSON))
 
 
 async def download_parquet(visit: Visit) -> web.StreamResponse:
     if not parquet.available():
         raise NotFound("Parquet files are not written here; take the CSV or the JSON")
-    found = await _exported(visit, "parquet")
-    content = parquet.written(statistics_file.document(found))
-    return attached("figures.parquet", "application/vnd.apache.parquet", content)
+    return attached("figures.parquet", "application/vnd.apache.parquet", await _exported(visit, Form.PARQUET))
 
 
-async def _exported(visit: Visit, form: str) -> Statistics:
-    found = await statistics.statistics(visit.ctx, visit.who, _query(visit.asked(*_ASKED)))
-    await statistics_file.note_export(visit.ctx, visit.who, found, form, "page")
-    return found
+async def download_cases(visit: Visit) -> web.StreamResponse:
+    return attached("cases.csv", "text/csv", await _exported(visit, Form.CASES))
+
+
+async def _exported(visit: Visit, form: Form) -> bytes:
+    query = _query(visit.asked(*_ASKED))
+    return await statistics_file.exported(visit.ctx, visit.who, query, form, via="page")
 
 
 def attached(name: str, media_type: str, content: bytes) -> web.Response:
@@ -231,4 +226,5 @@ PAGES = [
     Page("GET", f"{_AT}/figures.csv", download_csv, COUNTED),
     Page("GET", f"{_AT}/figures.json", download_json, COUNTED),
     Page("GET", f"{_AT}/figures.parquet", download_parquet, COUNTED),
+    Page("GET", f"{_AT}/cases.csv", download_cases, COUNTED),
 ]

@@ -1,0 +1,77 @@
+"""The list of the cases that figures are made of: who takes it can make every figure again, and it proves itself."""
+
+import hashlib
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+
+from notifier.errors import Invalid
+from notifier.services import reports, statistics_file
+from notifier.services.statistics import Query
+from notifier.services.statistics_file import Form
+from tests import rederived
+from tests.services.stages import MAIL, RITA, Stage
+from tests.services.test_joining import opened
+from tests.services.test_statistics import EVA, told
+
+__all__ = ["told"]
+
+
+async def taken(stage: Stage, form: Form, query: Query) -> str:
+    return (await statistics_file.exported(stage.ctx, RITA, query, form, via="api")).decode()
+
+
+async def test_every_figure_follows_from_the_list(told: Stage) -> None:
+    figures = await taken(told, Form.CSV, Query(program="opioids"))
+    about, _ = rederived.read(figures)
+    as_of = rederived._at(about["as_of"])
+    cases = await taken(told, Form.CASES, Query(program="opioids", as_of=as_of))
+    assert rederived.agrees(figures, cases) > 25
+
+
+async def test_the_list_is_the_one_whose_hash_figures_name(told: Stage) -> None:
+    about, units = rederived.read(await taken(told, Form.CASES, Query()))
+    ids = sorted(case_id for unit in units for case_id in unit["case_ids"].split())
+    assert hashlib.sha256("".join(f"{one}\n" for one in ids).encode()).hexdigest() == about["case_list_sha256"]
+    assert about["cases"] == "4"
+    assert {unit["domain"] for unit in units} >= {MAIL}
+    entry = await told.ctx.db.fetchval(
+        "select body::json -> 'detail' ->> 'form' from audit_entry where tag = 'statistics.exported' order by id desc"
+    )
+    assert entry == "cases"
+
+
+async def test_names_are_for_whom_they_are_shown_to(told: Stage) -> None:
+    content = (await statistics_file.exported(told.ctx, EVA, Query(), Form.CASES, via="api")).decode()
+    assert MAIL not in content
+    assert all(unit["domain"] == "" for unit in rederived.read(content)[1])
+
+
+@pytest.mark.parametrize("form", [Form.CASES, Form.CSV, Form.JSON])
+@pytest.mark.parametrize("query", [Query(by="registry"), Query("opioids", basis="period")])
+async def test_a_file_proves_itself_later(told: Stage, form: Form, query: Query) -> None:
+    text = await taken(told, form, query)
+    assert "checkpoint" in text
+    await told.pass_time(days=1)
+    await opened(told, "later-shop.com")
+    assert await reports.verify(told.ctx, RITA, text.encode()) == []
+    for was, becomes in (("rejected", "resolved"), ("opened", "obtained"), (" ", "  ")):
+        if was in text:
+            with suppress(Invalid):  # it may be no file of ours any more
+                assert await reports.verify(told.ctx, RITA, text.replace(was, becomes, 1).encode()), was
+
+
+async def test_a_checkpoint_that_the_log_never_had_is_named(told: Stage) -> None:
+    about, _ = rederived.read(text := await taken(told, Form.CASES, Query()))
+    wrong = text.replace(about["checkpoint"], f"1 {'0' * 64}")
+    assert "no checkpoint of size 1" in (await reports.verify(told.ctx, RITA, wrong.encode()))[0]
+
+
+async def test_a_list_of_another_instant_is_another_list(told: Stage) -> None:
+    before = await taken(told, Form.CASES, Query())
+    about, _ = rederived.read(before)
+    await opened(told, "later-shop.com")
+    assert len(rederived.read(await taken(told, Form.CASES, Query()))[1]) == 5
+    again = await taken(told, Form.CASES, replace(Query(), as_of=rederived._at(about["as_of"])))
+    assert rederived.read(again)[1] == rederived.read(before)[1]
