@@ -1,8 +1,8 @@
 """What a name adds to the figures of now, so that they need no histories: counts, and how long things took.
 
 Lengths are kept in bins, each with how many are in it and how much they are above its edge. A bin stands at the mean of
-what is in it: one alone is exact, and many are within a sixteenth. What still runs is kept by the day it began, and the days
-are read in such bins too, the wider the longer ago.
+what is in it: one alone is exact, and many are within a sixteenth. What still runs is kept by the day it began, and by the
+month for what began long ago; days are read in such bins too, the wider the longer ago.
 """
 
 from collections import Counter
@@ -49,15 +49,17 @@ class Length(NamedTuple):
 
 
 class Running(NamedTuple):
-    """Of a time that still runs: the day (UTC) on which it began."""
+    """Of a time that still runs: the day (UTC) on which it began; `coarse`: the month, and `day` its first."""
 
     key: str
     day: date
+    coarse: bool
 
 
 @dataclass(slots=True)
 class Some:
-    """How many, and the microseconds by which they are together above the edge of their bin, or the start of their day."""
+    """How many, and the microseconds by which they are together above the edge of their bin, or the start of their day or
+    month."""
 
     n: int = 0
     micros: int = 0
@@ -100,7 +102,7 @@ class Added:
             cells[REPORTS] = sign * told
         times = [(key, lasted) for key in TIMES if (lasted := figures.span(unit, key)) is not None]
         ended = [_ended(key, one.happened, one.begun, one.until) for key, one in times if one.until is not None]
-        running = [_running(key, one.begun) for key, one in times if one.until is None]
+        running = [kept for key, one in times if one.until is None for kept in _running(key, one.begun)]
         for sums in self._of(unit, unit.opened):
             for cell, n in cells.items():
                 sums.counts[cell] += n
@@ -135,9 +137,10 @@ def _ended(key: str, happened: bool, begun: datetime, until: datetime) -> tuple[
     return Length(key, happened, of), micros - edge(of) * _SECOND
 
 
-def _running(key: str, begun: datetime) -> tuple[Running, int]:
-    start = midnight(begun)
-    return Running(key, start.date()), (begun - start) // _MICRO
+def _running(key: str, begun: datetime) -> Iterator[tuple[Running, int]]:
+    day = midnight(begun)
+    for start, coarse in ((day, False), (day.replace(day=1), True)):
+        yield Running(key, start.date(), coarse), (begun - start) // _MICRO
 
 
 def bin_of(seconds: int) -> int:

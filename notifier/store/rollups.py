@@ -1,9 +1,9 @@
-"""Rows of figures that are added up beforehand, by month and by year; and what of each name is in them."""
+"""Rows of figures that are added up beforehand, by month, by year and over all; and what of each name is in them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from notifier.domain import rollup
@@ -136,14 +136,14 @@ async def hold(con: "Connection", names: Mapping[tuple[str, str], Name]) -> None
 
 
 async def add(con: "Connection", added: Added) -> None:
-    """Add to the rows of each number's month and year; a row of nothing goes."""
+    """Add to the rows of each number's month, of its year and of everything; a row of nothing goes."""
     groups = [(_key(group), sums) for group, sums in added.groups.items()]
     counts = {(*key, cell): (n,) for key, sums in groups for cell, n in sums.counts.items()}
     await _add(con, "rollup_count", ("cell text",), ("n",), counts)
     lengths = {(*key, *length): (some.n, some.micros) for key, sums in groups for length, some in sums.lengths.items()}
     await _add(con, "rollup_length", ("key text", "happened boolean", "bin integer"), ("n", "micros"), lengths)
     running = {(*key, *since): (some.n, some.micros) for key, sums in groups for since, some in sums.running.items()}
-    await _add(con, "rollup_running", ("key text", "day date"), ("n", "micros"), running)
+    await _add(con, "rollup_running", ("key text", "day date", "coarse boolean"), ("n", "micros"), running)
 
 
 _GROUP = ("apart boolean", "since date", "program text", "registry text", "outcome text", "actor text")
@@ -187,16 +187,17 @@ async def _add(
 
 
 def _spans(rows: Mapping[tuple[Any, ...], tuple[int, ...]]) -> Iterator[tuple[Any, ...]]:
-    """A row of each month, and of each year the sum of its months."""
-    years: dict[tuple[Any, ...], list[int]] = {}
+    """A row of each month, of each year the sum of its months, and one of everything."""
+    sums: dict[tuple[Any, ...], list[int]] = {}
     for (apart, month, *rest), numbers in rows.items():
         yield ("month", apart, month, *rest, *numbers)
-        total = years.setdefault((apart, month.replace(month=1), *rest), [0] * len(numbers))
-        for at, n in enumerate(numbers):
-            total[at] += n
-    for key, total in years.items():
+        for key in (("year", apart, month.replace(month=1), *rest), ("all", apart, FIRST, *rest)):
+            total = sums.setdefault(key, [0] * len(numbers))
+            for at, n in enumerate(numbers):
+                total[at] += n
+    for key, total in sums.items():
         if any(total):
-            yield ("year", *key, *total)
+            yield (*key, *total)
 
 
 def _columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
@@ -207,10 +208,12 @@ def _columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
 
 _OF = """
 apart = $1 and program = any($2) and ($3::text is null or registry = $3) and (
-  (span = 'year' and since >= $5 and since < $6)
+  (span = 'all' and $8)
+  or (span = 'year' and since >= $5 and since < $6)
   or (span = 'month' and since >= $4 and since < $5) or (span = 'month' and since >= $6 and since < $7)
 )
 """
+_LONG = timedelta(days=16 * 31)  # a month is a sixteenth of it
 # Of days ago: up to 32 a group each, longer ones sixteen to an octave, as the lengths are.
 _OCTAVE = f"(case {' '.join(f'when age < {32 << n} then {n}' for n in range(10))} else 10 end)"
 
@@ -231,13 +234,16 @@ class Asked:
         return columns.get(self.by or "", self.by or "''")
 
     def arguments(self) -> list[Any]:
-        """Whole years by their own rows, unless each month is told apart."""
+        """Everything by its own row, and whole years by theirs, unless each month is told apart."""
         start, end = self.months.start, self.months.end
+        whole = self.months == Range() and self.by != "month"
+        if whole:
+            start = end = FIRST
         first = start if start == start.replace(month=1) else start.replace(year=start.year + 1, month=1)
         last = end.replace(month=1)
         if self.by == "month" or last < first:
             first = last = end
-        return [self.by in ("outcome", "actor"), list(self.programs), self.registry, start, first, last, end]
+        return [self.by in ("outcome", "actor"), list(self.programs), self.registry, start, first, last, end, whole]
 
 
 async def counts(con: "Connection", asked: Asked) -> Mapping[str, Mapping[str, int]]:
@@ -263,10 +269,12 @@ async def durations(con: "Connection", asked: Asked, now: datetime) -> Mapping[s
         of.append(rollup.ended(row["happened"], row["bin"], Some(row["n"], row["micros"])))
     for row in await con.fetch(
         "select of_part, key, sum(n)::bigint as n, sum(n * age)::bigint as days, sum(micros)::bigint as micros "
-        f"from (select {asked.part} as of_part, key, n, micros, $8::date - day as age from rollup_running where {_OF}) r "
+        f"from (select {asked.part} as of_part, key, n, micros, $9::date - day as age from rollup_running where {_OF} "
+        "and ((not coarse and day >= $10) or (coarse and day < $10))) r "
         f"group by 1, 2, {_OCTAVE}, age >> {_OCTAVE} having sum(n) > 0",
         *asked.arguments(),
-        now.astimezone(UTC).date(),
+        today := now.astimezone(UTC).date(),
+        (today - _LONG).replace(day=1),
     ):
         of = found.setdefault(row["of_part"], {}).setdefault(row["key"], [])
         of.append(rollup.running(Some(row["n"], row["micros"]), row["days"], now))

@@ -1,4 +1,4 @@
-"""The demonstration over months, as an evaluator runs it: its figures follow from its list of cases, and each file says the same."""
+"""The demonstration over months, as an evaluator runs it: figures follow from the list of cases, and each file says the same."""
 
 import json
 import re

@@ -28,7 +28,7 @@ def _whole(added: Added) -> figures.CohortFigures:
             if some.n:
                 lengths[length.key].append(rollup.ended(length.happened, length.bin, some))
         for running, some in sums.running.items():
-            if some.n:
+            if some.n and not running.coarse:
                 lengths[running.key].append(rollup.running(some, some.n * (NOW.date() - running.day).days, NOW))
     return rollup.cohort(counts, lengths)
 
@@ -116,12 +116,16 @@ def running_in(added: Added) -> list[tuple[rollup.Running, int, int]]:
 
 
 def test_a_name_moves_from_running_to_ended() -> None:
-    waits = story("a", "one.com")
+    waits = story("a", "one.com", opened=24)  # on the second at 09:00
     added = Added()
     added.add([waits], {})
-    assert {(since.key, since.day, n) for since, n, _ in running_in(added)} == {("notice", date(2026, 3, 1), 1)}
+    hour = 3600 * 1_000_000
+    assert set(running_in(added)) == {
+        (rollup.Running("notice", date(2026, 3, 2), coarse=False), 1, 9 * hour),
+        (rollup.Running("notice", date(2026, 3, 1), coarse=True), 1, 33 * hour),
+    }
     added.add([waits], {}, -1)
-    added.add([replace(waits, sent=at(2), approved=at(1))], {})
+    added.add([replace(waits, sent=at(26), approved=at(25))], {})
     assert {since.key for since, n, _ in running_in(added) if n} == {"receipt", "acknowledgement", "claim", "verified"}
     assert {
         (k.key, edge(k.bin), some.micros) for sums in added.groups.values() for k, some in sums.lengths.items()

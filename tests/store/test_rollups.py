@@ -1,0 +1,67 @@
+"""Sums that are read back: over everything, a range of months, or apart, they hold the same numbers."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from notifier.domain.history import History
+from notifier.domain.rollup import Added
+from notifier.store import rollups
+from notifier.store.rollups import Asked, Range
+from tests.domain.test_history import at, story
+
+NOW = datetime(2026, 11, 29, 10, tzinfo=UTC)
+_ALL = Range()
+
+
+def waiting(days: int) -> History:
+    """A case that has waited for its notice for so many days and an hour."""
+    opened = (NOW - timedelta(days=days, hours=1) - at(0)) / timedelta(hours=1)
+    return story(f"c{days}", f"n{days}.com", opened=opened, registry="pir" if days % 2 else "verisign")
+
+
+async def durations(con: asyncpg.Connection, months: Range = _ALL, by: str | None = None) -> dict[str, list[float]]:
+    found = await rollups.durations(con, Asked(["opioids"], None, months, by), NOW)
+    return {part: sorted(one.length for one in of["notice"] for _ in range(one.n)) for part, of in found.items()}
+
+
+async def test_what_still_runs_is_read_in_ever_wider_groups(database_url: str) -> None:
+    """Lengths are the mean of their group: the sum is exact, and no one is off by more than a sixteenth."""
+    con = await asyncpg.connect(database_url)
+    days = [1, 2, 3, 29, 30, 31, 33, 34, 70, 71, 72, 400, 401, 495, 496, 497, 520, 900, 901, 902, 1500, 1501]
+    added = Added()
+    for n in days:
+        added.add([waiting(n)], {})
+    await rollups.add(con, added)
+    exact = [n * 86400 + 3600.0 for n in days]
+    for months, by in (
+        (Range(), None),
+        (Range(), "month"),
+        (Range(), "registry"),
+        (Range(end=date(2026, 12, 1)), None),
+    ):
+        found = await durations(con, months, by)
+        told = sorted(length for part in found.values() for length in part)
+        assert sum(told) == pytest.approx(sum(exact), abs=1e-3), (months, by)
+        for length, real in zip(told, exact, strict=True):
+            assert length == pytest.approx(real, rel=1 / 16), (months, by)
+        assert told[:6] == exact[:6]  # up to 32 days each stands where it is
+    assert (await durations(con, Range(date(2025, 1, 1), date(2026, 1, 1))))[""] == pytest.approx(
+        [
+            n
+            for n in exact
+            if datetime(2025, 1, 1, tzinfo=UTC) <= NOW - timedelta(seconds=n) < datetime(2026, 1, 1, tzinfo=UTC)
+        ],
+        rel=1 / 16,
+    )
+    (row,) = await con.fetch("select count(*) from rollup_running where span = 'all' and coarse and not apart")
+    assert row[0] < len(days)
+    for n in days:
+        gone = Added()
+        gone.add([waiting(n)], {}, -1)
+        await rollups.add(con, gone)
+    assert not await con.fetchval("select count(*) from rollup_running") + await con.fetchval(
+        "select count(*) from rollup_count"
+    )
+    await con.close()
