@@ -111,7 +111,7 @@ class Capturer:
         self._egress, self._site = egress, site
         self._visit_timeout, self._total_timeout, self._max_body = visit_timeout, total_timeout, max_body
         self._keys: dict[str, str | None] = {}
-        self._tls = telling_context(self._told)
+        self._tls = telling_context(self._told) if site is None else None  # reading every root takes a while
 
     def _told(self, host: str, key: str | None) -> None:
         if len(self._keys) >= _MAX_KEYS:

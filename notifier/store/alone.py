@@ -1,10 +1,10 @@
 """One process at a time: a session lock of Postgres, which ends with its connection."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
-from notifier.store.audit import FAILURES
 from notifier.store.database import Database
+from notifier.store.locks import session_lock
 
 MAILBOX_LOCK = 726_014  # the sealer has 726_012, the deconfliction list 726_013
 
@@ -16,15 +16,9 @@ async def alone(db: Database, lock: int) -> AsyncIterator[Callable[[], Awaitable
     Never waits. Holds a connection of the pool until the block ends.
     """
     async with db.pool.acquire() as con:
-        if not await con.fetchval("select pg_try_advisory_lock($1)", lock):
-            yield None
-            return
 
         async def still() -> None:
             await con.fetchval("select 1")
 
-        try:
-            yield still
-        finally:
-            with suppress(*FAILURES):  # a lost connection has given the lock back by itself
-                await con.execute("select pg_advisory_unlock($1)", lock)
+        async with session_lock(con, lock) as held:
+            yield still if held else None

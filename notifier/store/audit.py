@@ -1,7 +1,7 @@
 """Rows of the audit log: entries by business transactions, leaves, nodes and checkpoints by the sealer."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import asyncpg
 
 from notifier.domain.audit import Coordinates, Entry, Node, Nodes, body, lookup
+from notifier.store.locks import session_lock
 
 if TYPE_CHECKING:
     from notifier.store.database import Connection
@@ -62,16 +63,9 @@ async def append(con: "Connection", entry: Entry) -> int:
     return entry_id
 
 
-@asynccontextmanager
-async def sealing(con: "Connection") -> AsyncIterator[bool]:
-    """Whether this session is the one that may seal now, until the block ends. Never waits."""
-    held = bool(await con.fetchval("select pg_try_advisory_lock($1)", _SEALER_LOCK))
-    try:
-        yield held
-    finally:
-        # A closed connection has given the lock back by itself.
-        if held and not con.is_closed():
-            await con.execute("select pg_advisory_unlock($1)", _SEALER_LOCK)
+def sealing(con: "Connection") -> AbstractAsyncContextManager[bool]:
+    """Whether this session is the one that may seal now, until the block ends."""
+    return session_lock(con, _SEALER_LOCK)
 
 
 async def unsealed(con: "Connection", since: str, limit: int) -> tuple[list[int], str]:

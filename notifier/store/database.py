@@ -32,6 +32,14 @@ def storable(text: str) -> str:
     return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
+class _Session(asyncpg.Connection):  # type: ignore[misc]
+    """A connection that is given back as it is, where asyncpg asks the server to reset it each time: nothing of ours outlives
+    its transaction but a session lock, and `locks` gives that back or ends the connection."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
 async def _prepare(con: asyncpg.Connection) -> None:
     await con.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
     await con.execute(f"set role {APP_ROLE}")
@@ -138,7 +146,9 @@ class Database:
     async def connect(cls, dsn: str, clock: Clock | None = None, *, size: int = 8) -> "Database":
         """Open the pool. Raises OSError or asyncpg errors when the server cannot be reached."""
         # Our queries read few rows of large tables; compiling one takes longer than running it.
-        pool = await asyncpg.create_pool(dsn, min_size=1, max_size=size, init=_prepare, server_settings={"jit": "off"})
+        pool = await asyncpg.create_pool(
+            dsn, min_size=1, max_size=size, init=_prepare, connection_class=_Session, server_settings={"jit": "off"}
+        )
         return cls(pool, clock)
 
     async def close(self) -> None:

@@ -71,7 +71,7 @@ async def until(condition: Callable[[], Awaitable[object]], timeout_s: float = 3
             await asyncio.sleep(0.02)
 
 
-@dataclass
+@dataclass(repr=False)  # asyncio writes what a fixture's task returned, and nobody reads it
 class Stage:
     """A running rehearsal and the acts that most tests begin with."""
 

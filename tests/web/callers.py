@@ -44,7 +44,7 @@ class Answer:
         return self.body["code"] if self.headers["Content-Type"].startswith(PROBLEM) else None
 
 
-@dataclass
+@dataclass(repr=False)
 class Callers:
     """Everybody who calls one running house."""
 
