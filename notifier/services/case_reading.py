@@ -100,12 +100,20 @@ _JUDGED = BEFORE_SENDING | {CaseState.NOTIFIED}
 
 
 async def findings(ctx: Context, who: Principal, case_id: str) -> Sequence[Finding]:
-    """The program's rules over what a case holds now, as long as somebody may still be asked for something."""
+    """The program's rules over what a case holds now, as long as somebody may still be asked for something.
+
+    A submitter reads what each rule asks for in place of why it came out so, which may speak of others' reports.
+    """
     async with ctx.db.pool.acquire() as con:
         case = await review.visible(ctx, con, who, case_id)
-        if case.state not in _JUDGED or case.program not in ctx.catalog.programs:
+        program = ctx.catalog.programs.get(case.program)
+        if case.state not in _JUDGED or program is None:
             return ()
-        return (await evaluation.evaluate_case(ctx, con, case, await ctx.db.clock.now())).findings
+        found = (await evaluation.evaluate_case(ctx, con, case, await ctx.db.clock.now())).findings
+    if who.role is not Role.SUBMITTER:
+        return found
+    asks = {rule.id: rule.asks for rule in explain(program).rules}
+    return [Finding(one.rule, one.result, asks[one.rule], one.mend) for one in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from notifier.sandbox.app import Sandbox
 from tests.acceptance.live import AGREEMENT as LIVE_AGREEMENT
 from tests.acceptance.live import live_config
 from tests.bench.building import building
+from tests.bench.figures import figures
 from tests.bench.intake import by_csv, by_http
 from tests.bench.live import live
 from tests.bench.measure import ROUNDS, Line
@@ -26,6 +27,8 @@ from tests.bench.names import reading
 from tests.bench.sending import sending
 from tests.bench.stage import Stage, child, daemon, sandbox, stage
 from tests.bench.urgent import urgent
+
+_CASES = 50_000  # of the histories; `python -m tests.bench.figures` takes any number
 
 
 async def run(folder: Path, *, only_live: bool) -> list[Line]:
@@ -60,6 +63,8 @@ async def run(folder: Path, *, only_live: bool) -> list[Line]:
             lines.append(await urgent(whole))
         tell("live events past a backlog")
         lines.append(await _live(on, box, int(port)))
+        tell("figures")
+        lines += await figures(_CASES)
         tell("building")
         lines += await building()
     return names + lines

@@ -1,8 +1,8 @@
-"""Figures over long histories: python -m tests.bench.figures [CASES]
+"""Figures over long histories: python -m tests.bench.figures [CASES], and in small as a part of `make bench`.
 
 Histories of five years are drawn in the database (shares as published programs had them: most sent are acted on, one in ten
 is declined or ignored, few come undone), added up as the daemon does it, and asked as pages ask. The same funnel is asked of
-DuckDB over a Parquet copy, in the same run, where the package `duckdb` is installed.
+DuckDB over a Parquet copy, in the same run.
 """
 
 import asyncio
@@ -10,9 +10,9 @@ import statistics as middle
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,9 @@ from notifier.services.statistics import Query
 from notifier.settings import Settings
 from notifier.store import rollups
 from notifier.store.embedded import EmbeddedPostgres
+from tests.bench.measure import Line, Rate, alternate
 
-CASES, GOAL_MS, TIMES, BATCH = 5_000_000, 100.0, 7, 20_000
+CASES, TIMES, BATCH = 5_000_000, 7, 20_000
 REGISTRIES = ("verisign", "pir", "identity-digital", "radix", "nominet", "godaddy")
 PROGRAMS = ("opioids", "pharmacy", "piracy")
 OLIVIA = Principal("Olivia Owner", "person", Role.EVALUATOR)
@@ -158,21 +159,59 @@ async def add_up(ctx: Context) -> None:
     print(f"{time.perf_counter() - began:10.1f} s   to add up {done:,} cases", flush=True)
 
 
-async def measure(cases: int) -> None:
+@asynccontextmanager
+async def drawn(folder: Path, cases: int) -> AsyncIterator[Context]:
+    """A house over so many cases; nothing is added up."""
     logs.configure("error")
-    with tempfile.TemporaryDirectory(prefix="notifier-figures-") as state:
-        async with EmbeddedPostgres(Path(state)) as server:
-            settings = Settings(state_dir=Path(state))
-            async with bootstrap.house(settings, server.dsn) as house:
-                began = time.perf_counter()
-                there = await draw(server.dsn, cases)
-                print(f"{cases:,} cases, {there:,} transitions after {time.perf_counter() - began:.0f} s", flush=True)
-                await _ask(house.ctx, Path(state))
+    async with EmbeddedPostgres(folder) as server:
+        async with bootstrap.house(Settings(state_dir=folder), server.dsn) as house:
+            began = time.perf_counter()
+            there = await draw(server.dsn, cases)
+            print(f"{cases:,} cases, {there:,} transitions after {time.perf_counter() - began:.0f} s", file=sys.stderr)
+            await rolling.roll(house.ctx, 1)
+            await add_up(house.ctx)
+            yield house.ctx
+
+
+async def measure(cases: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="notifier-figures-") as folder:
+        async with drawn(Path(folder), cases) as ctx:
+            await _ask(ctx, Path(folder))
+
+
+async def figures(cases: int) -> list[Line]:
+    """Figures of now, and the same computed from the histories, each beside DuckDB."""
+    with tempfile.TemporaryDirectory(prefix="notifier-figures-") as folder:
+        async with drawn(Path(folder), cases) as ctx:
+            theirs = await _copied(ctx, Path(folder))
+            now = lambda: figures_of_now(ctx, OLIVIA, Query())  # noqa: E731
+            whole = lambda: statistics.statistics(ctx, OLIVIA, Query())  # noqa: E731
+            _agree(await now(), await theirs())
+            lines = []
+            for what, ask in (("figures of now", now), ("figures computed from the histories", whole)):
+                rounds = await alternate(_rate(ask), _rate(theirs))
+                lines.append(
+                    rounds.line(
+                        f"{what}: every share and curve of {cases:,} cases",
+                        "DuckDB over a Parquet copy of the transitions: five counts and one median",
+                        "ours are added up beforehand"
+                        if ask is now
+                        else "ours read each history with its rules, in Python",
+                    )
+                )
+    return lines
+
+
+def _rate(ask: Callable[[], Awaitable[Any]]) -> Rate:
+    async def once(_: int) -> float:
+        began = time.perf_counter()
+        await ask()
+        return 1 / (time.perf_counter() - began)
+
+    return once
 
 
 async def _ask(ctx: Context, folder: Path) -> None:
-    await rolling.roll(ctx, 1)
-    await add_up(ctx)
     async with ctx.db.pool.acquire() as con:
         for table in ("rollup_count", "rollup_length", "rollup_running", "rollup_of", "transition"):
             rows, size = await con.fetchrow(
@@ -204,11 +243,17 @@ async def _ask(ctx: Context, folder: Path) -> None:
     await timed("one more move added up", one_more)
     if whole.cases <= 200_000:
         await timed("everything, computed from the histories", lambda: statistics.statistics(ctx, OLIVIA, Query()), 1)
-    if find_spec("duckdb"):
-        await _duckdb(ctx, folder, whole)
+    theirs = await timed(
+        "DuckDB over Parquet: the funnel and one median, from the transitions", await _copied(ctx, folder)
+    )
+    _agree(whole, theirs)
+    print(
+        f"           median {whole.whole.cohort.times['verified'].curve.median.value:.0f} s; DuckDB {theirs[5]:.0f} s"
+    )
 
 
-async def _duckdb(ctx: Context, folder: Path, ours: Any) -> None:
+async def _copied(ctx: Context, folder: Path) -> Callable[[], Awaitable[Any]]:
+    """A question to DuckDB over a copy of the transitions."""
     import duckdb  # only compared with
 
     table, file = folder / "transition.csv", folder / "transition.parquet"
@@ -227,13 +272,13 @@ async def _duckdb(ctx: Context, folder: Path, ours: Any) -> None:
     async def ask() -> Any:
         return await asyncio.to_thread(lambda: db.execute(_FUNNEL.format(file=file)).fetchone())
 
-    theirs = await timed("DuckDB over Parquet: the funnel and one median, from the transitions", ask)
+    return ask
+
+
+def _agree(ours: Any, theirs: Any) -> None:
     funnel = ours.whole.cohort.funnel
     counts = tuple(funnel[stage].n for stage in ("opened", "approved", "sent", "claimed", "verified"))
-    print(
-        f"           ours {counts}, median {ours.whole.cohort.times['verified'].curve.median.value:.0f} s; DuckDB {theirs}"
-    )
-    assert counts == theirs[:5]
+    assert counts == theirs[:5], (counts, theirs)
 
 
 if __name__ == "__main__":

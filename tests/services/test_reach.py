@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from notifier.domain.explaining import explain
 from notifier.errors import Forbidden, NotFound
-from notifier.services import agreements, files, reading, review, tasks
+from notifier.services import agreements, case_reading, files, reading, review, tasks
 from notifier.services.access import Principal, Role
 from tests.services.stages import MAIL, RITA, Stage, row
 
@@ -83,3 +84,16 @@ async def test_what_belongs_to_no_case_is_the_houses(stage: Stage) -> None:
     with pytest.raises(NotFound):
         await tasks.resolve(stage.ctx, STRANGER, str(task["id"]), "done")
     await tasks.resolve(stage.ctx, RITA, str(task["id"]), "done")
+
+
+async def test_a_submitter_reads_what_rules_ask_for_and_not_what_others_brought(stage: Stage) -> None:
+    stage.r.sandbox.desk.behaviours[MAIL] = "silent"
+    case_id = await stage.notified(who=FDA)
+    await stage.submit(row(), MPA)
+    told = await case_reading.findings(stage.ctx, MPA, case_id)
+    whole = await case_reading.findings(stage.ctx, RITA, case_id)
+    assert [(one.rule, one.result, one.mend) for one in told] == [(one.rule, one.result, one.mend) for one in whole]
+    asks = {rule.id: rule.asks for rule in explain(stage.ctx.program("opioids")).rules}
+    assert {one.rule: one.why for one in told} == asks
+    assert {one.why for one in whole}.isdisjoint(asks.values())
+    assert not any(one.evidence or one.weigh for one in told)
