@@ -11,13 +11,15 @@ from datetime import datetime
 class Weather:
     """`likelihood` (0 to 1) by fault of the protocol (`RdapFault`, `DnsFault`); may be changed while it runs.
 
-    `blind`: at which moments something failed, by A-label. Times without end cost the asker real seconds.
+    `blind`: at which moments something failed, by A-label; `met`: at which each fault was met by anybody. Times without end
+    cost the asker real seconds.
     """
 
     def __init__(self, seed: str) -> None:
         self._seed = seed
         self.likelihood: dict[str, dict[str, float]] = {"rdap": {}, "dns": {}}
         self.blind: dict[str, set[datetime]] = {}
+        self.met: dict[str, set[datetime]] = {}
 
     def bad(self, protocol: str) -> bool:
         """Whether anything can fail here at all."""
@@ -28,6 +30,7 @@ class Weather:
         met = _drawn(f"{self._seed}\0{protocol}\0{a_label}\0{now.isoformat()}", self.likelihood[protocol].items())
         if met is not None:
             self.blind.setdefault(a_label, set()).add(now)
+            self.met.setdefault(met, set()).add(now)
         return met
 
 

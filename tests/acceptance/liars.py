@@ -6,7 +6,6 @@ the rest lapse. What is to be said of each case stands in `liars_cast`, and `tru
 
 import asyncio
 import json
-import math
 import re
 import time
 from collections import Counter
@@ -113,7 +112,8 @@ class Liars:
                 expected[name] = words(liar, number)
                 if fate(liar, number) is Fate.MISTYPED:
                     expected[mistyped(name)] = NEIGHBOUR
-        sight = {name: self._sight(stage, name) for name in expected}
+        refused = sorted(box.weather.met.get(RdapFault.RATE_LIMITED, ()))
+        sight = {name: self._sight(stage, name, refused) for name in expected}
         ending = Ending(differences(told, did, expected, sight, _held(stage, expected)), told=told)
         ending.faults += [f"a job was held: {job}" for job in await Stage(stage).held_jobs()]
         ending.faults += [f"audit: {fault}" for fault in (await Stage(stage).audit()).faults]
@@ -125,14 +125,9 @@ class Liars:
         ending.blind = sum(map(len, box.weather.blind.values()))
         return ending
 
-    @property
-    def _late(self) -> timedelta:
-        """A step of the clock, and one more for a turn at the agreed rate. All names stand behind one RDAP server here, and
-        within a step its first "too many requests" puts everybody else off to the next: so many steps as there are of these."""
-        refusals = _WEATHER["rdap"][RdapFault.RATE_LIMITED] * self.count * len(LIARS)
-        return _GRAIN * (2 + math.ceil(refusals))
-
-    def _sight(self, stage: Rehearsal, name: str) -> Sight:
+    def _sight(self, stage: Rehearsal, name: str, refused: Sequence[datetime]) -> Sight:
+        """All names stand behind one RDAP server here: within a step of the clock its first "too many requests" puts everybody
+        else off to the next. Beside that a look comes late by a step, and by one more for a turn at the agreed rate."""
         liar = BY_TLD[name.rpartition(".")[2]]
         windows = stage.house.ctx.catalog.programs[SUBJECTS[liar.asked]].windows
         none = timedelta(0)
@@ -141,7 +136,9 @@ class Liars:
             windows.claim_deadline,
             liar.lags.get("dns", none),
             liar.lags.get("rdap", none),
-            self._late,
+            2 * _GRAIN,
+            _GRAIN,
+            refused,
             frozenset(stage.sandbox.weather.blind.get(name, ())),
         )
 

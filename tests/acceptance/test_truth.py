@@ -197,3 +197,13 @@ def test_by_when_a_look_sees_it(since: dict[str, float], blind: list[dict[str, f
 
 def test_after_the_last_look_nothing_is_promised() -> None:
     assert EYES.by(NOON, at(days=200)).year == 9999
+
+
+def test_who_is_put_off_comes_a_step_later_for_each_time() -> None:
+    """The look after six hours is due at 18:00, and late by two steps of an hour: until 20:00. Refusals at 17:30 (before it),
+    19:00 and 20:30: the second of them makes it 21:00, in which the third falls: 22:00. That at 23:00 comes too late for it."""
+    hour = timedelta(hours=1)
+    refused = [at(hours=h) for h in (5.5, 7, 8.5, 11)]
+    eyes = replace(EYES, late=2 * hour, step=hour, refused=refused)
+    assert eyes.by(NOON, at(hours=2)) == at(hours=10)
+    assert replace(eyes, refused=[]).by(NOON, at(hours=2)) == at(hours=8)

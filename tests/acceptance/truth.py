@@ -3,6 +3,7 @@
 `differences` names everything in which they differ. What is to be said of each fault is written by hand (`Words`).
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -73,14 +74,16 @@ class Words:
 @dataclass(frozen=True, slots=True)
 class Sight:
     """How sharp our eyes are. `watch`: offsets of the looks from a claim; those a day and more apart may stand anywhere in
-    their interval. `lag`: of the zone, or of RDAP. `late`: by how much a look may come late. `blind`: when the sandbox
-    answered a look with a fault."""
+    their interval. `lag`: of the zone, or of RDAP. `late`: by how much a look may come late; `refused`: in order, when a server
+    put everybody off, each time by a `step` of the clock. `blind`: when the sandbox answered a look with a fault."""
 
     watch: Sequence[timedelta]
     deadline: timedelta
     zone_lag: timedelta = timedelta(0)
     rdap_lag: timedelta = timedelta(0)
     late: timedelta = timedelta(0)
+    step: timedelta = timedelta(0)
+    refused: Sequence[datetime] = ()
     blind: frozenset[datetime] = frozenset()
 
     def by(self, claimed_at: datetime, since: datetime) -> datetime:
@@ -94,11 +97,18 @@ class Sight:
             gap = ahead[0] - before[-1]
             if len(ahead) > 1:
                 gap = max(gap, ahead[1] - ahead[0]) if gap >= DAY else gap
-            end = (since + gap * (blind + 1) if gap >= DAY else ahead[blind]) + self.late
+            end = self._latest(since + gap * (blind + 1) if gap >= DAY else ahead[blind])
             met = sum(since <= at <= end for at in self.blind)
             if met <= blind:
                 return end
             blind = met
+
+    def _latest(self, due: datetime) -> datetime:
+        """When a look that is due has been taken, whoever was refused meanwhile."""
+        end, first = due + self.late, bisect_left(self.refused, due)
+        while (later := due + self.late + self.step * (bisect_right(self.refused, end) - first)) > end:
+            end = later
+        return end
 
 
 def differences(
