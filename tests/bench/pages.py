@@ -98,6 +98,8 @@ async def _copy(con: asyncpg.Connection, table: str, series: str, step: int = 0)
             made.append(f"t.{name} + k * {step}")
         elif kind == "timestamp with time zone":  # no two copies at the same instant
             made.append(f"t.{name} - k * interval '1 second'")
+        elif (table, name) == ("transition", "word"):  # of an opening it is the name
+            made.append("case when t.tag = 'case.opened' then 'c' || k || '-' || t.word else t.word end")
         elif name in _NAMES:
             made.append(f"regexp_replace(t.{name}, '^', 'c' || k || '-')")
         elif name in _UNIQUE:
