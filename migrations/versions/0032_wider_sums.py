@@ -1,4 +1,4 @@
-"""Sums over everything, and of what still runs by month beside by day; what was added up before is added up anew."""
+"""Sums over everything, of what still runs by month beside by day, and of the accuracy ledger; all is added up anew."""
 
 from pathlib import Path
 

@@ -11,7 +11,7 @@ from notifier.domain.history import fold
 from notifier.domain.rollup import Added
 from notifier.errors import NotifierError
 from notifier.services.context import Context
-from notifier.store import rollups
+from notifier.store import accuracy, rollups
 from notifier.store.audit import FAILURES
 from notifier.store.rollups import Name
 
@@ -51,6 +51,7 @@ async def roll(ctx: Context, limit: int = _BATCH) -> int:
             if not state.whole:
                 await rollups.finish(con)
             return 0
+        await accuracy.add_up(con, case_ids)
         names = await rollups.names_of(con, case_ids)
         await rollups.add(con, await asyncio.to_thread(_moved, names.values()))
         await rollups.hold(con, names)

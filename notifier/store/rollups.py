@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from notifier.store.database import Connection
 
 _LOCK = 726_030
-_TABLES = ("rollup_count", "rollup_length", "rollup_running", "rollup_of")
+_TABLES = ("rollup_count", "rollup_length", "rollup_running", "rollup_of", "ledger_of", "ledger_day")
 FIRST, LAST = date(1, 1, 1), date(9999, 1, 1)
 
 
@@ -34,7 +34,8 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`definitions`: None, nothing was ever added up. `behind`: since when something waits to be added, and how many."""
+    """`definitions`: None, nothing was ever added up. `behind`: since when a figure waits to be added up; `waiting`: how many
+    cases do, at most a thousand."""
 
     definitions: str | None
     whole: bool
@@ -52,10 +53,12 @@ class Range:
 
 async def state(con: "Connection") -> State:
     row = await con.fetchrow("select definitions, whole from rollup_state")
-    # The first of those that wait is the oldest, as near as matters: ids are drawn in the order of the commits.
-    behind = await con.fetchval("select known_at from rollup_due order by id limit 1")
-    waiting = await con.fetchval("select count(*) from (select from rollup_due limit 1000) first")
-    return State(row and row["definitions"], bool(row and row["whole"]), behind, waiting)
+    # The oldest is among the first, as near as matters: ids are drawn in the order of the commits.
+    due = await con.fetchrow(
+        "select min(known_at) filter (where isfinite(known_at)) as behind, count(*) as waiting "
+        "from (select known_at from rollup_due order by id limit 1000) first"
+    )
+    return State(row and row["definitions"], bool(row and row["whole"]), due["behind"], due["waiting"])
 
 
 @asynccontextmanager

@@ -1,20 +1,22 @@
 """The accuracy ledger, and what probation does to an organisation's cases."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from notifier.domain.accuracy import AccuracyBound
 from notifier.errors import Conflict, Forbidden, NotFound
-from notifier.services import accuracy, intake, joining, review
+from notifier.services import accuracy, intake, joining, review, rolling
 from notifier.services.access import Principal, Role
 from notifier.services.accuracy import Line
 from notifier.services.context import Context
-from tests.services.stages import RITA, ROLF, SAM, VERISIGN, Stage, raw
+from notifier.store import accuracy as store
+from tests.services.stages import MAIL, RITA, ROLF, SAM, VERISIGN, Stage, raw
 from tests.services.test_joining import AT_TIMS, about, opened
 
+EVER = datetime(2000, 1, 1, tzinfo=UTC)
 EVA = Principal("Eva Evaluator", "person", Role.EVALUATOR)
 
 
@@ -61,6 +63,51 @@ async def test_each_fate_is_counted_once(stage: Stage) -> None:
     assert (people[ROLF.id].accuracy.right, people[ROLF.id].accuracy.n) == (0, 1)
     later = await stage.r.clock.now() + timedelta(seconds=1)
     assert (await accuracy.ledger(stage.ctx, RITA, since=later)).organisations == []
+
+
+async def test_counts_that_are_added_up_are_those_of_the_decisions(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before and after they are added up, over a case that is decided twice and one that is reported again."""
+    counted: list[datetime] = []
+
+    async def same() -> None:
+        now = await stage.r.clock.now()
+        counted.append(now)
+        midnights = [at.replace(hour=0, minute=0, second=0, microsecond=0) for at in counted]
+        for since in (EVER, *counted, *midnights, now + timedelta(seconds=1)):
+            for only in (None, ["tims"], ["nobody"]):
+                async with stage.ctx.db.pool.acquire() as con:
+                    quick = await store.of_organisations(con, ["opioids"], since, only)
+                    with monkeypatch.context() as patch:
+                        patch.setattr(store, "_FEW_WAIT", -1)
+                        assert quick == await store.of_organisations(con, ["opioids"], since, only), (since, only)
+
+    async def both() -> None:
+        await same()
+        while await rolling.roll(stage.ctx):
+            pass
+        await same()
+
+    first = await opened(stage, "added-one.com", AT_TIMS)
+    await both()
+    await stage.approve(first, ROLF)
+    await both()
+    await stage.submit(about("added-one.com"), SAM)  # another organisation reports it too
+    await both()
+    await stage.pass_time(hours=13)
+    await both()
+    await review.withdraw(stage.ctx, RITA, first, "another shop", "error")
+    await review.reject(stage.ctx, RITA, await opened(stage, "added-two.com", AT_TIMS), "no")
+    await both()
+    kept = await stage.notified(MAIL)
+    await stage.pass_time(hours=30)
+    await both()
+    async with stage.ctx.db.pool.acquire() as con:
+        found = await store.of_organisations(con, ["opioids"], EVER)
+        assert (found["tims", "opioids"].error, found["tims", "opioids"].rejected) == (1, 1)
+        assert await con.fetchval("select count(*) from ledger_of") == 3
+    assert await stage.state(kept) in ("resolved", "closed")
 
 
 async def test_who_sees_the_ledger(stage: Stage) -> None:

@@ -200,11 +200,11 @@ def _cells(pinned: Mapping[str, str]) -> Callable[[str], str]:
 async def _ledger(visit: Visit, query: Query) -> Ledger | None:
     """None: not for this reader's eyes, which a grant does not change."""
     try:
-        found = await accuracy.ledger(visit.ctx, visit.who, program=query.program)
+        found = await accuracy.ledger(visit.ctx, visit.who, program=query.program, reviewers=False)
     except (Forbidden, NotFound):
         return None
     most = sorted(found.organisations, key=lambda line: -line.accuracy.n)[:_LINES]
-    return replace(found, organisations=most, reviewers=None)
+    return replace(found, organisations=most)
 
 
 def _told(cell: str) -> str:
