@@ -24,7 +24,19 @@ from notifier.store.embedded import EmbeddedPostgres
 REPORTS, CASES, TIMES, GOAL_MS = 40, 1_000_000, 7, 100.0
 
 # What belongs to a case, in the order in which it refers to each other; of `cases` every copy is made.
-TABLES = ("report", "evidence", "assessment", "approval", "notice", "attempt", "response", "claim", "task", "alarm")
+TABLES = (
+    "report",
+    "evidence",
+    "assessment",
+    "approval",
+    "notice",
+    "attempt",
+    "response",
+    "claim",
+    "task",
+    "alarm",
+    "decision",
+)
 HISTORY = ("audit_entry", "transition")
 # Names, and what must be unique; everything else of a copy is the original's.
 _NAMES = {"target", "registrable", "host", "display", "domain"}
@@ -76,7 +88,7 @@ async def multiply(dsn: str, cases: int) -> tuple[int, int]:
         await con.execute("set session_replication_role = origin")
         await con.execute(
             "update rollup_state set whole = false; insert into rollup_due (case_id, known_at) "
-            "select case_id, recorded_at from transition where tag = 'case.opened'"
+            "select case_id, recorded_at from transition where tag = 'case.opened' order by recorded_at"
         )
         await con.execute("vacuum analyze")
         return await con.fetchval("select count(*) from cases"), await con.fetchval("select count(*) from audit_entry")
