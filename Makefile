@@ -4,6 +4,9 @@ VENV = .venv
 PYTHON = $(VENV)/bin/python
 # Many tests wait for servers and clocks, so there are more processes than processors.
 AT_ONCE := $(shell n=`getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2`; n=`expr 2 \* $$n`; [ $$n -le 8 ] || n=8; echo $$n)
+# Tests write and sync many small files: in memory where there is much of it, and programs may be run from it.
+IN_MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'END { exit !($$4 > 8000000) }' && \
+    ! grep -q '^[^ ]* /dev/shm .*noexec' /proc/mounts && echo /dev/shm)
 # Compiled once, not in each of the many processes that a test run starts.
 export PYTHONDONTWRITEBYTECODE :=
 PIP = $(PYTHON) -m pip --disable-pip-version-check -q
@@ -18,7 +21,7 @@ demo: $(VENV)/.runtime
 	$(VENV)/bin/notifier demo $(ARGS)
 
 test: $(VENV)/.dev
-	$(PYTHON) -m pytest -n $(AT_ONCE) --dist loadfile --no-loadscope-reorder $(ARGS)
+	PYTEST_DEBUG_TEMPROOT=$(IN_MEMORY) $(PYTHON) -m pytest -n $(AT_ONCE) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.dev
 	$(PYTHON) -m ruff check .

@@ -1,8 +1,9 @@
 """Loads the whole configuration folder, or says everything that is wrong with it."""
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from notifier.catalog.registries import read_registries, registry_of
 from notifier.catalog.safety import read_thresholds
 from notifier.domain.blast import Thresholds
 from notifier.domain.calendar import Calendar, parse_calendar
+from notifier.domain.live_events import LiveEvent
 from notifier.domain.names import Suffixes
 from notifier.domain.program import Program
 from notifier.domain.safety import TargetLists
@@ -96,9 +98,24 @@ def _against_agreements(program: Program, file: str, known: Catalog) -> Iterator
             )
 
 
-def _load(
-    folder: Path, source: OverlaySource, own_names: Collection[str], adapters: Collection[str] | None
-) -> tuple[Catalog, list[Fault]]:
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """What the files of a folder say, without an overlay. `thresholds` None is a fault, and a faulty catalog is thrown away."""
+
+    lists: TargetLists
+    calendars: Mapping[str, Calendar]
+    programs: Mapping[str, Program]
+    events: Mapping[str, LiveEvent]
+    registries: Mapping[str, Registry]
+    registry_of: Mapping[str, str]
+    suffixes: Suffixes
+    thresholds: Thresholds | None
+    faults: Sequence[Fault]
+
+
+@lru_cache(maxsize=2)
+def _read_folder(folder: Path, _digest: str, own_names: frozenset[str]) -> _Folder:
+    """Once for the same files: a reload and each house of a process read the same."""
     faults: list[Fault] = []
     lists, list_faults = load_lists(folder / "lists", own_names)
     faults += [
@@ -120,20 +137,29 @@ def _load(
     by_tld = registry_of(registries, faults)
     suffixes = load_suffixes()
     lists = _with_rdap_hosts(lists, registries, suffixes)
+    thresholds = read_thresholds(folder, faults)
+    return _Folder(lists, calendars, programs, events, registries, by_tld, suffixes, thresholds, tuple(faults))
+
+
+def _load(
+    folder: Path, source: OverlaySource, own_names: Collection[str], adapters: Collection[str] | None
+) -> tuple[Catalog, list[Fault]]:
+    read = _read_folder(folder, folder_digest(folder), frozenset(own_names))
+    faults, programs, registries = list(read.faults), dict(read.programs), dict(read.registries)
+    by_tld = read.registry_of
     overlay = _overlay(source, by_tld.keys(), faults)
     if overlay is not None:
         registries = {key: overlay.registry(registry) for key, registry in registries.items()}
-    agreements = _agreements(folder, overlay, Ground(programs, registries, calendars, adapters), faults)
+    agreements = _agreements(folder, overlay, Ground(programs, registries, read.calendars, adapters), faults)
     catalog = Catalog(
         programs=programs,
         registries=registries,
         agreements=agreements,
-        calendars=calendars,
-        events=events,
-        suffixes=suffixes,
-        lists=lists,
-        # Missing thresholds are a fault, and a faulty catalog is thrown away.
-        thresholds=cast(Thresholds, read_thresholds(folder, faults)),
+        calendars=read.calendars,
+        events=dict(read.events),
+        suffixes=read.suffixes,
+        lists=read.lists,
+        thresholds=cast(Thresholds, read.thresholds),
         registry_of=by_tld,
         overlay=overlay.id if overlay else None,
         name_servers=overlay.name_servers(by_tld.keys()) if overlay else None,
