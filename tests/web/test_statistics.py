@@ -8,6 +8,7 @@ import pytest
 
 from notifier.services import access
 from notifier.services.access import Role
+from tests import rederived
 from tests.services.stages import MAIL
 from tests.web.callers import Callers
 
@@ -80,6 +81,20 @@ async def test_csv_says_what_it_is_of_and_is_logged(settled: Callers) -> None:
     )
     assert entry is not None
     assert (entry["actor"], entry["via"], entry["list"]) == ("Ada Admin", "api", about["case_list_sha256"])
+
+
+async def test_the_cases_behind_all_figures_are_a_file(settled: Callers) -> None:
+    said = await settled.get("/statistics/case-list?program=opioids", by="evaluator")
+    assert (said.status, said.headers["Content-Disposition"]) == (200, 'attachment; filename="cases.csv"')
+    about, (unit,) = rederived.read(said.body)
+    assert (about["program"], about["cases"], unit["registry"], unit["domain"]) == ("opioids", "1", "verisign", "")
+    assert (unit["outcome"], unit["actor"], unit["claims"]) == (
+        "registry_hold",
+        "registry",
+        "registry/hold/verified/seen",
+    )
+    assert (await settled.get("/statistics/case-list?program=opioids", by="university")).status == 404
+    assert (await settled.get("/statistics/case-list", by="submitter")).status == 403
 
 
 async def test_a_grant_opens_a_programs_numbers_and_its_end_closes_them(settled: Callers) -> None:
