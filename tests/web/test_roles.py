@@ -83,6 +83,7 @@ MAY: dict[str, set[str]] = {
     "POST /appeals/{appeal_id}/decision": REVIEWERS,
     "GET /statistics": {"reviewer", "evaluator", "auditor", "admin"},
     "GET /statistics/cases": {"reviewer", "evaluator", "auditor", "admin"},
+    "GET /statistics/case-list": {"reviewer", "evaluator", "auditor", "admin"},
     "GET /statistics/csv": {"reviewer", "evaluator", "auditor", "admin"},
     "GET /statistics/report": {"reviewer", "evaluator", "auditor", "admin"},
     "GET /hops": {"reviewer", "auditor", "admin"},
