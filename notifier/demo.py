@@ -152,7 +152,7 @@ async def leave_work(stage: Rehearsal, reports: Sequence[bytes]) -> str | None:
         stage.sandbox.desk.behaviours.update({r["domain"]: "silent" for r in taken})
         for result in taken:
             for reviewer in reviewers:
-                await _approve(reviewer, result["case_id"])
+                await approve_shown(reviewer, result["case_id"])
         await stage.advance_to(await stage.clock.now() + timedelta(minutes=31))
     ctx = stage.house.ctx
     notice = await ctx.db.fetchval(
@@ -175,7 +175,7 @@ def without_id(line: bytes) -> bytes:
     return json.dumps({key: value for key, value in json.loads(line).items() if key != "external_id"}).encode()
 
 
-async def _approve(reviewer: Api, case_id: str) -> None:
+async def approve_shown(reviewer: Api, case_id: str) -> None:
     """Approve what is shown, if it can be and this person may."""
     shown = await reviewer.get(f"/cases/{case_id}/preview")
     if shown["blockers"]:
@@ -183,7 +183,7 @@ async def _approve(reviewer: Api, case_id: str) -> None:
     try:
         await reviewer.post(f"/cases/{case_id}/approve", {"digest": shown["digest"], "note": _NOTE})
     except Invalid as refusal:
-        if refusal.code not in ("four_eyes", "conflict"):
+        if refusal.code not in ("four_eyes", "conflict", "not_sufficient"):
             raise
 
 
@@ -203,7 +203,7 @@ async def play(stage: Rehearsal, reports: Sequence[bytes], tell: Tell) -> Summar
         submitter, *reviewers = [Api(api, token) for token in (made.submitter, *made.reviewers)]
         results = await submit(submitter, reports, tell)
         await stage.quiet()
-        await review(stage, reviewers, tell)
+        await _review(stage, reviewers, tell)
         await _give_parts(stage)
         await give_up(submitter, stage)
         await _let_time_pass(stage, Clerk(reviewers[0]), len(reports), tell)
@@ -219,7 +219,7 @@ async def submit(api: Api, reports: Sequence[bytes], tell: Tell) -> list[dict[st
     return results
 
 
-async def review(stage: Rehearsal, reviewers: Sequence[Api], tell: Tell) -> None:
+async def _review(stage: Rehearsal, reviewers: Sequence[Api], tell: Tell) -> None:
     """Both sample reviewers go through the queue; each reads the preview and approves its digest."""
     for turn, reviewer in enumerate(reviewers):
         rows = await stage.house.ctx.db.fetch(

@@ -103,7 +103,13 @@ class _Months:
             await self._report([demo.without_id(line) for line in lines])
 
     async def _review(self) -> None:
-        await demo.review(self.stage, (self.rita, self.rolf), lambda *_: None)
+        """Whatever can be approved is; what waits for evidence that is too old by now stays."""
+        for reviewer in (self.rita, self.rolf):  # some take two
+            rows = await self.stage.house.ctx.db.fetch(
+                "select id from cases where state = 'in_review' and agreement is not null order by opened_at, id"
+            )
+            for row in rows:
+                await demo.approve_shown(reviewer, str(row["id"]))
         await self._give_parts()
 
     async def _give_parts(self) -> None:

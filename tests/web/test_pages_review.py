@@ -299,7 +299,7 @@ async def test_whoever_reported_it_reads_what_rules_want_and_nothing_of_others(s
     said = await stage.submit({**about(name, day), "evidence": []})
     assert (said.state, said.case_id is not None) == ("needs_evidence", True)
     theirs = {**about(name, day), "evidence": [], "summary": "words-of-theirs", "external_id": "their-own-id"}
-    tim = Principal("Tim Submitter", "person", Role.SUBMITTER, organisation="elsewhere")
+    tim = Principal("Tim Submitter", "person", Role.SUBMITTER, organisation="org-of-theirs")
     await stage.submit(theirs, tim)
     await stage.r.quiet()
     shown = await sam.get(f"/desk/cases/{said.case_id}")
@@ -307,7 +307,7 @@ async def test_whoever_reported_it_reads_what_rules_want_and_nothing_of_others(s
     assert "What would help:" in part
     assert "unknown" in part
     assert "A reviewer asked" not in part
-    for private in ("words-of-theirs", "their-own-id", "Tim Submitter", "elsewhere"):
+    for private in ("words-of-theirs", "their-own-id", "Tim Submitter", "org-of-theirs"):
         assert private not in shown.text, private
     done = await opened(stage, "not-lacking-pills.com")
     assert 'id="wanted"' not in (await sam.get(f"/desk/cases/{done}")).text
