@@ -152,8 +152,8 @@ class _Months:
         for name in kept:
             try:
                 await self.rita.post(f"/cases/{cases[name]}/keep", {"reason": "it is still the same shop"})
-            except Invalid as refused:  # it went another way meanwhile
-                if refused.code not in ("conflict", "not_now"):
+            except Invalid as refused:  # it went another way meanwhile, or nothing new carries it: then it lapses
+                if refused.code not in ("conflict", "not_now", "evidence_required"):
                     raise
 
     async def _appeal(self) -> None:
