@@ -10,7 +10,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,7 +36,7 @@ _ENDS = {
 }
 _AT_ONCE = 8
 _BATCH = 25
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_WHEN = re.compile(r'"(\d{4}-\d\d-\d\d)(T\d\d:\d\d:\d\dZ)?"')
 _NOTE = "sample: compared the name, the evidence and what was measured; they agree"
 
 Tell = Callable[[str, int, int], None]
@@ -152,7 +152,7 @@ async def leave_work(stage: Rehearsal, reports: Sequence[bytes]) -> str | None:
         stage.sandbox.desk.behaviours.update({r["domain"]: "silent" for r in taken})
         for result in taken:
             for reviewer in reviewers:
-                await approve_shown(reviewer, result["case_id"])
+                await approve(reviewer, result["case_id"])
         await stage.advance_to(await stage.clock.now() + timedelta(minutes=31))
     ctx = stage.house.ctx
     notice = await ctx.db.fetchval(
@@ -165,9 +165,18 @@ async def leave_work(stage: Rehearsal, reports: Sequence[bytes]) -> str | None:
 def _anew(line: bytes, moved: timedelta) -> bytes:
     """The sample report about a name next to its own, made now."""
     was = urlsplit(json.loads(line)["urls"][0]).hostname or ""
-    text = without_id(line).decode()
-    text = _INSTANT.sub(lambda at: (datetime.fromisoformat(at[0]) + moved).strftime("%Y-%m-%dT%H:%M:%SZ"), text)
-    return text.replace(was, f"next-{was}").encode()
+    return later(without_id(line), moved).replace(was.encode(), f"next-{was}".encode())
+
+
+def later(line: bytes, by: timedelta) -> bytes:
+    """The report as if it and its evidence had been made so much later."""
+
+    def move(found: re.Match[str]) -> str:
+        if found[2]:
+            return f'"{datetime.fromisoformat(found[1] + found[2]) + by:%Y-%m-%dT%H:%M:%SZ}"'
+        return f'"{date.fromisoformat(found[1]) + by}"'
+
+    return _WHEN.sub(move, line.decode()).encode()
 
 
 def without_id(line: bytes) -> bytes:
@@ -175,7 +184,7 @@ def without_id(line: bytes) -> bytes:
     return json.dumps({key: value for key, value in json.loads(line).items() if key != "external_id"}).encode()
 
 
-async def approve_shown(reviewer: Api, case_id: str) -> None:
+async def approve(reviewer: Api, case_id: str) -> None:
     """Approve what is shown, if it can be and this person may."""
     shown = await reviewer.get(f"/cases/{case_id}/preview")
     if shown["blockers"]:

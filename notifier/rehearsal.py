@@ -122,9 +122,9 @@ class Rehearsal:
         await self.quiet()
         planned = [await ticker.next_due(self.house.ctx.db), self.sandbox.next_due()]
         due = min((at for at in planned if at is not None and (until is None or at <= until)), default=None)
-        to = until if due is None else due + grain if until is None else min(due + grain, until)
+        to = until if due is None else due + grain
         if to is not None:
-            await self.clock.advance(to)
+            await self.clock.advance(to if until is None else min(to, until))
             await self.quiet()
         return due
 

@@ -61,7 +61,7 @@ def of_cohort(units: Iterable[Mapping[str, str]], as_of: datetime) -> dict[str, 
         shares["accuracy"] += reached["approved"] and unit["our_error"] == "false"
         shares["relapsed"] += bool(unit["relapsed"])
         if unit["verified"] and unit["hopped"]:
-            shares["hopped"] += _at(unit["hopped"]) - _at(unit["verified"]) <= timedelta(days=30)
+            shares["hopped"] += moment(unit["hopped"]) - moment(unit["verified"]) <= timedelta(days=30)
         others[f"outcome/{unit['outcome']}/{unit['actor']}"] += 1
         parties: dict[str, set[str]] = {}
         for asked in unit["asked"].split():
@@ -103,7 +103,9 @@ def _time(rows: list[dict[str, str]], key: str, as_of: datetime) -> dict[str, An
             continue
         over = unit["state"] in _STOPPED or (key in ("relapse", "hop") and unit["ended"])
         end = unit[until] or (unit["ended"] if over else "")
-        lasted[bool(unit[until])].append(max(0.0, ((_at(end) if end else as_of) - _at(unit[since])).total_seconds()))
+        lasted[bool(unit[until])].append(
+            max(0.0, ((moment(end) if end else as_of) - moment(unit[since])).total_seconds())
+        )
     n = len(lasted[True]) + len(lasted[False])
     if not lasted[True]:
         return {"n": n, "censored": n, "median": None}
@@ -112,7 +114,7 @@ def _time(rows: list[dict[str, str]], key: str, as_of: datetime) -> dict[str, An
     return {"n": n, "censored": len(lasted[False]), "median": below[0] if below else None}
 
 
-def _at(text: str) -> datetime:
+def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
@@ -121,7 +123,7 @@ def agrees(figures: str, cases: str) -> int:
     about, rows = read(figures)
     its_own, units = read(cases)
     assert {**about, "checkpoint": ""} == {**its_own, "checkpoint": ""}
-    found = of_cohort(units, _at(about["as_of"]))
+    found = of_cohort(units, moment(about["as_of"]))
     told = {row["cell"].partition("/")[2]: row for row in rows if row["slice"] == "all"}
     assert set(told) == set(found)
     for cell, mine in found.items():

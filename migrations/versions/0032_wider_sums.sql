@@ -37,17 +37,14 @@ create index report_refused on report (program, received_at) include (organisati
 create function ledger_is_due() returns trigger language plpgsql security definer
   set search_path = pg_catalog, public as $$
 begin
-  insert into rollup_due (case_id, known_at) values (new.id, 'infinity');
+  if tg_table_name = 'cases' then
+    insert into rollup_due (case_id, known_at) values (new.id, 'infinity');
+  else
+    insert into rollup_due (case_id, known_at) values (new.case_id, 'infinity');
+  end if;
   return null;
 end $$;
 create trigger ledger_is_due after update of observed, aftermath on cases for each row
   when (new.observed is distinct from old.observed or new.aftermath is distinct from old.aftermath)
   execute function ledger_is_due();
-
-create function decision_is_due() returns trigger language plpgsql security definer
-  set search_path = pg_catalog, public as $$
-begin
-  insert into rollup_due (case_id, known_at) values (new.case_id, 'infinity');
-  return null;
-end $$;
-create trigger is_due after insert on decision for each row execute function decision_is_due();
+create trigger ledger_is_due after insert on decision for each row execute function ledger_is_due();

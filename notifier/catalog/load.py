@@ -1,8 +1,8 @@
 """Loads the whole configuration folder, or says everything that is wrong with it."""
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +18,6 @@ from notifier.catalog.registries import read_registries, registry_of
 from notifier.catalog.safety import read_thresholds
 from notifier.domain.blast import Thresholds
 from notifier.domain.calendar import Calendar, parse_calendar
-from notifier.domain.live_events import LiveEvent
 from notifier.domain.names import Suffixes
 from notifier.domain.program import Program
 from notifier.domain.safety import TargetLists
@@ -98,24 +97,9 @@ def _against_agreements(program: Program, file: str, known: Catalog) -> Iterator
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Folder:
-    """What the files of a folder say, without an overlay. `thresholds` None is a fault, and a faulty catalog is thrown away."""
-
-    lists: TargetLists
-    calendars: Mapping[str, Calendar]
-    programs: Mapping[str, Program]
-    events: Mapping[str, LiveEvent]
-    registries: Mapping[str, Registry]
-    registry_of: Mapping[str, str]
-    suffixes: Suffixes
-    thresholds: Thresholds | None
-    faults: Sequence[Fault]
-
-
 @lru_cache(maxsize=2)
-def _read_folder(folder: Path, _digest: str, own_names: frozenset[str]) -> _Folder:
-    """Once for the same files: a reload and each house of a process read the same."""
+def _read(folder: Path, _digest: str, own_names: frozenset[str]) -> tuple[Catalog, tuple[Fault, ...]]:
+    """What the files say, but for agreements, and their faults. Once for the same files: each house of a process reads them."""
     faults: list[Fault] = []
     lists, list_faults = load_lists(folder / "lists", own_names)
     faults += [
@@ -137,32 +121,39 @@ def _read_folder(folder: Path, _digest: str, own_names: frozenset[str]) -> _Fold
     by_tld = registry_of(registries, faults)
     suffixes = load_suffixes()
     lists = _with_rdap_hosts(lists, registries, suffixes)
-    thresholds = read_thresholds(folder, faults)
-    return _Folder(lists, calendars, programs, events, registries, by_tld, suffixes, thresholds, tuple(faults))
+    catalog = Catalog(
+        programs=programs,
+        registries=registries,
+        agreements={},
+        calendars=calendars,
+        events=events,
+        suffixes=suffixes,
+        lists=lists,
+        # Missing thresholds are a fault, and a faulty catalog is thrown away.
+        thresholds=cast(Thresholds, read_thresholds(folder, faults)),
+        registry_of=by_tld,
+    )
+    return catalog, tuple(faults)
 
 
 def _load(
     folder: Path, source: OverlaySource, own_names: Collection[str], adapters: Collection[str] | None
 ) -> tuple[Catalog, list[Fault]]:
-    read = _read_folder(folder, folder_digest(folder), frozenset(own_names))
-    faults, programs, registries = list(read.faults), dict(read.programs), dict(read.registries)
-    by_tld = read.registry_of
-    overlay = _overlay(source, by_tld.keys(), faults)
+    read, found = _read(folder, folder_digest(folder), frozenset(own_names))
+    faults = list(found)
+    overlay = _overlay(source, read.registry_of.keys(), faults)
+    registries = dict(read.registries)
     if overlay is not None:
         registries = {key: overlay.registry(registry) for key, registry in registries.items()}
-    agreements = _agreements(folder, overlay, Ground(programs, registries, read.calendars, adapters), faults)
-    catalog = Catalog(
-        programs=programs,
-        registries=registries,
-        agreements=agreements,
-        calendars=read.calendars,
+    ground = Ground(read.programs, registries, read.calendars, adapters)
+    catalog = replace(
+        read,
+        programs=dict(read.programs),
         events=dict(read.events),
-        suffixes=read.suffixes,
-        lists=read.lists,
-        thresholds=cast(Thresholds, read.thresholds),
-        registry_of=by_tld,
+        registries=registries,
+        agreements=_agreements(folder, overlay, ground, faults),
         overlay=overlay.id if overlay else None,
-        name_servers=overlay.name_servers(by_tld.keys()) if overlay else None,
+        name_servers=overlay.name_servers(read.registry_of.keys()) if overlay else None,
         site=overlay.site if overlay else None,
         relay=overlay.smtp if overlay else None,
         survey=overlay.survey if overlay else None,

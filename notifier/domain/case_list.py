@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from notifier.domain import figures
 from notifier.domain.history import History
 from notifier.domain.table_rows import Cell
 
@@ -37,14 +38,15 @@ COLUMNS = (
 )
 
 
-def row(unit: History, references: Sequence[str], domain: str | None, outcome: tuple[str, str]) -> dict[str, Cell]:
-    """A unit by column. `domain` None: it is not shown. `outcome`: as figures count it, and who is credited.
+def row(unit: History, references: Sequence[str], domain: str | None) -> dict[str, Cell]:
+    """A unit by column. `domain` None: it is not shown.
 
     Times in RFC 3339. What a unit has several of stands in one cell, parted by blanks: ids, `PARTY/ANSWER`,
     `PARTY/MEASURE/VERDICT/seen` or `/unseen` at any time, the intervals in which it was open (ISO 8601, `..` for no end), and
     `WHO/STEPS`.
     """
     moments: dict[str, datetime | None] = {name: getattr(unit, name) for name in _MOMENTS}
+    outcome, actor = figures.outcome_of(unit)
     return {
         "case_ids": " ".join(unit.case_ids),
         "references": " ".join(references),
@@ -53,8 +55,8 @@ def row(unit: History, references: Sequence[str], domain: str | None, outcome: t
         "domain": domain,
         **{name: _moment(at) if at else None for name, at in moments.items()},
         "state": unit.state,
-        "outcome": outcome[0],
-        "actor": outcome[1],
+        "outcome": outcome,
+        "actor": actor,
         "our_error": unit.our_error,
         "asked": " ".join(f"{one.party}/{one.answer}" for one in unit.asked),
         "claims": " ".join(

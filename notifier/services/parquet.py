@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import Any
 
 from notifier.domain.table_rows import COLUMNS
+from notifier.errors import Invalid
 
 _INTEGERS = ("n", "out_of", "censored")
 _NUMBERS = ("share", "low", "high", "median_s", "median_low_s", "median_high_s")
@@ -15,6 +16,12 @@ _NUMBERS = ("share", "low", "high", "median_s", "median_low_s", "median_high_s")
 def available() -> bool:
     """Whether such files can be written here."""
     return find_spec("pyarrow") is not None
+
+
+def require() -> None:
+    """Raises Invalid where such files cannot be written."""
+    if not available():
+        raise Invalid("Parquet files need the extra: pip install 'trusted-notifier[parquet]'")
 
 
 def written(document: Mapping[str, Any]) -> bytes:

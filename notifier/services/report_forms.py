@@ -58,8 +58,7 @@ class Written:
         if form is Form.PDF:
             return report_pdf.written(self.document, self.charts)
         if form is Form.PARQUET:
-            if not parquet.available():
-                raise Invalid("Parquet files need the extra: pip install 'trusted-notifier[parquet]'")
+            parquet.require()
             return parquet.written({"about": _question(self.document), "rows": rows(self.document)})
         return self.text(form).encode()
 

@@ -109,23 +109,13 @@ async def verify(ctx: Context, who: Principal, content: bytes) -> list[str]:
         _as_then(document, about)
         again = await asyncio.to_thread(Written(document, made.charts).file, form)
     else:
-        query, checkpoint, cases = (
-            _query(about),
-            about.get("checkpoint"),
-            form is Form.CSV and report_forms.lists_cases(content),
-        )
-        found, listed = (
-            await statistics.listed(ctx, who, query) if cases else (await statistics.statistics(ctx, who, query), ())
-        )
-        document = statistics_file.document(found, checkpoint, curves="curves" in told)
+        checkpoint, written_as = about.get("checkpoint"), _form_of(content, form)
+        taken = await statistics_file.take(ctx, who, _query(about), written_as, checkpoint, curves="curves" in told)
+        document = taken.document
         faults += await _checkpoint_faults(ctx, _checkpoint(checkpoint))
         faults += _rule_notes(about, document["about"])
         _as_then(document, about)
-        if cases:
-            text = statistics_file.cases_of(document, listed)
-        else:
-            text = statistics_file.json_of(document) if form is Form.JSON else statistics_file.csv_of(document)
-        again = text.encode()
+        again = taken.file(written_as)
     if _plain(again) != _plain(content):
         found_in = _lines(content, again) if form is Form.CSV else _differences(told, document)
         faults += found_in or ["the file around its figures is not what is made again"]
@@ -250,6 +240,12 @@ def _query(about: Mapping[str, Any]) -> Query:
         about["basis"],
         _moment(about.get("as_of")),
     )
+
+
+def _form_of(content: bytes, form: Form) -> statistics_file.Form:
+    if form is Form.CSV and report_forms.lists_cases(content):
+        return statistics_file.Form.CASES
+    return statistics_file.Form.JSON if form is Form.JSON else statistics_file.Form.CSV
 
 
 def _checkpoint(text: Any) -> dict[str, Any] | None:

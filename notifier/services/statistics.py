@@ -101,7 +101,6 @@ class Listed:
     unit: History
     references: Sequence[str]
     domain: str | None
-    outcome: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +121,12 @@ async def statistics(ctx: Context, who: Principal, query: Query, *, reports: boo
     Raises NotFound for a program outside of it, Invalid for a time to come.
     """
     read = await _read(ctx, who, query)
-    found = await asyncio.to_thread(_computed, ctx, read)  # many cases take seconds, and others wait for the loop
+    found, units = await asyncio.to_thread(
+        _computed, ctx, read
+    )  # many cases take seconds, and others wait for the loop
     if not reports or read.below:
         return found
-    ids = await asyncio.to_thread(lambda: [case_id for h in _in_scope(read) for case_id in h.case_ids])
+    ids = [case_id for unit in units for case_id in unit.case_ids]
     async with ctx.db.pool.acquire() as con:
         counted = await transitions.reports(con, ids)
     return replace(found, reports=sum(counted.values()))
@@ -145,7 +146,7 @@ async def with_units(ctx: Context, who: Principal, query: Query) -> tuple[Statis
     """
     read = await _read(ctx, who, query)
     small_numbers.refuse(read.below, "reports and what stands behind a number")
-    return await asyncio.to_thread(lambda: (_computed(ctx, read), _in_scope(read)))
+    return await asyncio.to_thread(_computed, ctx, read)
 
 
 async def listed(ctx: Context, who: Principal, query: Query) -> tuple[Statistics, Sequence[Listed]]:
@@ -155,7 +156,7 @@ async def listed(ctx: Context, who: Principal, query: Query) -> tuple[Statistics
     """
     read = await _read(ctx, who, query)
     small_numbers.refuse(read.below, "the cases behind a number")
-    found, units = await asyncio.to_thread(lambda: (_computed(ctx, read), _in_scope(read)))
+    found, units = await asyncio.to_thread(_computed, ctx, read)
     async with ctx.db.pool.acquire() as con:
         known = await transitions.references(con, [case_id for unit in units for case_id in unit.case_ids])
     return found, [
@@ -163,7 +164,6 @@ async def listed(ctx: Context, who: Principal, query: Query) -> tuple[Statistics
             unit,
             [known[case_id][0] for case_id in unit.case_ids],
             unit.target if read.names[unit.program] else None,
-            figures.outcome_of(unit),
         )
         for unit in units
     ]
@@ -347,7 +347,8 @@ def _periods(read: _Read, found: Sequence[History]) -> list[tuple[str, Sequence[
     return [(key, part, start, end) for key, part in _parts(read, found).items()]
 
 
-def _computed(ctx: Context, read: _Read) -> Statistics:
+def _computed(ctx: Context, read: _Read) -> tuple[Statistics, Sequence[History]]:
+    """The answer, and the units or cases that it is made of."""
     found = _in_scope(read)
     query, comparisons = read.query, {}
     if query.basis == "period":
@@ -375,7 +376,7 @@ def _computed(ctx: Context, read: _Read) -> Statistics:
         case_list=hashlib.sha256("".join(f"{case_id}\n" for case_id in ids).encode()).hexdigest(),
         programs={program: ctx.program(program).digest for program in sorted(read.names)},
     )
-    return small_numbers.kept_back(made, found, read.below) if read.below else made
+    return (small_numbers.kept_back(made, found, read.below) if read.below else made), found
 
 
 def _behind(read: _Read, cell: str) -> list[History]:

@@ -4,12 +4,12 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from notifier.domain import case_list, table_rows
 from notifier.domain.table_rows import Cell, cohort_rows, csv_text, flat, period_rows, safe_cell, told
-from notifier.errors import Invalid
 from notifier.services import parquet
 from notifier.services.access import Principal
 from notifier.services.context import Context
@@ -92,7 +92,7 @@ def csv_of(made: Mapping[str, Any]) -> str:
 
 def cases_of(made: Mapping[str, Any], found: Iterable[Listed]) -> str:
     """What a document is made of as CSV, behind the same first rows."""
-    rows = (case_list.row(one.unit, one.references, one.domain, one.outcome) for one in found)
+    rows = (case_list.row(one.unit, one.references, one.domain) for one in found)
     return csv_text(case_list.COLUMNS, [*_first(made, case_list.COLUMNS), *rows])
 
 
@@ -110,32 +110,51 @@ def about_in_csv(text: str) -> dict[str, Any]:
     return {**{name: value for name, value in said.items() if not name.startswith(_RULES)}, "programs": programs}
 
 
-async def exported(ctx: Context, who: Principal, query: Query, form: Form, *, via: str) -> bytes:
-    """The answer as a file. Who took it away, and of which cases, is in the log.
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An answer that leaves, and its document. `cases`: what it is made of, where the form lists them."""
 
-    Raises Invalid for a form that needs a package that is not installed, and for cases where small numbers are kept back.
-    """
-    if form is Form.PARQUET and not parquet.available():
-        raise Invalid("Parquet files need the extra: pip install 'trusted-notifier[parquet]'")
-    async with ctx.db.pool.acquire() as con:
-        newest = await audit_store.newest_checkpoint(con)
-    checkpoint = f"{newest.size} {newest.root.hex()}" if newest else None
+    found: Statistics
+    document: dict[str, Any]
+    cases: Sequence[Listed]
+
+    def file(self, form: Form) -> bytes:
+        match form:
+            case Form.CSV:
+                return csv_of(self.document).encode()
+            case Form.JSON:
+                return json_of(self.document).encode()
+            case Form.PARQUET:
+                return parquet.written(self.document)
+            case Form.CASES:
+                return cases_of(self.document, self.cases).encode()
+
+
+async def take(
+    ctx: Context, who: Principal, query: Query, form: Form, checkpoint: str | None, *, curves: bool
+) -> Taken:
+    """What a file of this form holds. Raises Invalid for cases where small numbers are kept back."""
     cases: Sequence[Listed] = ()
     if form is Form.CASES:
         found, cases = await listed(ctx, who, query)
     else:
         found = await statistics(ctx, who, query)
-    await note_export(ctx, who, found, form, via)
-    made = document(found, checkpoint, curves=form is Form.JSON)
-    match form:
-        case Form.CSV:
-            return csv_of(made).encode()
-        case Form.JSON:
-            return json_of(made).encode()
-        case Form.PARQUET:
-            return parquet.written(made)
-        case Form.CASES:
-            return cases_of(made, cases).encode()
+    return Taken(found, document(found, checkpoint, curves=curves), cases)
+
+
+async def exported(ctx: Context, who: Principal, query: Query, form: Form, *, via: str) -> bytes:
+    """The answer as a file. Who took it away, and of which cases, is in the log.
+
+    Raises Invalid for a form that needs a package that is not installed, and for cases where small numbers are kept back.
+    """
+    if form is Form.PARQUET:
+        parquet.require()
+    async with ctx.db.pool.acquire() as con:
+        newest = await audit_store.newest_checkpoint(con)
+    checkpoint = f"{newest.size} {newest.root.hex()}" if newest else None
+    taken = await take(ctx, who, query, form, checkpoint, curves=form is Form.JSON)
+    await note_export(ctx, who, taken.found, form, via)
+    return taken.file(form)
 
 
 async def note_export(ctx: Context, who: Principal, found: Statistics, form: str, via: str) -> None:

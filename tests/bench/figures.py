@@ -23,7 +23,7 @@ from notifier.services import rolling, statistics
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
 from notifier.services.current import figures_of_now
-from notifier.services.statistics import Query
+from notifier.services.statistics import Query, Statistics
 from notifier.settings import Settings
 from notifier.store import rollups
 from notifier.store.embedded import EmbeddedPostgres
@@ -184,21 +184,22 @@ async def figures(cases: int) -> list[Line]:
     with tempfile.TemporaryDirectory(prefix="notifier-figures-") as folder:
         async with drawn(Path(folder), cases) as ctx:
             theirs = await _copied(ctx, Path(folder))
-            now = lambda: figures_of_now(ctx, OLIVIA, Query())  # noqa: E731
-            whole = lambda: statistics.statistics(ctx, OLIVIA, Query())  # noqa: E731
+
+            async def now() -> Statistics:
+                return await figures_of_now(ctx, OLIVIA, Query())
+
+            async def whole() -> Statistics:
+                return await statistics.statistics(ctx, OLIVIA, Query())
+
             _agree(await now(), await theirs())
             lines = []
-            for what, ask in (("figures of now", now), ("figures computed from the histories", whole)):
+            for what, ask, limit in (
+                ("figures of now", now, "ours are added up beforehand"),
+                ("figures computed from the histories", whole, "ours read each history with its rules, in Python"),
+            ):
                 rounds = await alternate(_rate(ask), _rate(theirs))
-                lines.append(
-                    rounds.line(
-                        f"{what}: every share and curve of {cases:,} cases",
-                        "DuckDB over a Parquet copy of the transitions: five counts and one median",
-                        "ours are added up beforehand"
-                        if ask is now
-                        else "ours read each history with its rules, in Python",
-                    )
-                )
+                against = "DuckDB over a Parquet copy of the transitions: five counts and one median"
+                lines.append(rounds.line(f"{what}: every share and curve of {cases:,} cases", against, limit))
     return lines
 
 

@@ -25,7 +25,7 @@ async def taken(stage: Stage, form: Form, query: Query) -> str:
 async def test_every_figure_follows_from_the_list(told: Stage) -> None:
     figures = await taken(told, Form.CSV, Query(program="opioids"))
     about, _ = rederived.read(figures)
-    as_of = rederived._at(about["as_of"])
+    as_of = rederived.moment(about["as_of"])
     cases = await taken(told, Form.CASES, Query(program="opioids", as_of=as_of))
     assert rederived.agrees(figures, cases) > 25
 
@@ -73,5 +73,5 @@ async def test_a_list_of_another_instant_is_another_list(told: Stage) -> None:
     about, _ = rederived.read(before)
     await opened(told, "later-shop.com")
     assert len(rederived.read(await taken(told, Form.CASES, Query()))[1]) == 5
-    again = await taken(told, Form.CASES, replace(Query(), as_of=rederived._at(about["as_of"])))
+    again = await taken(told, Form.CASES, replace(Query(), as_of=rederived.moment(about["as_of"])))
     assert rederived.read(again)[1] == rederived.read(before)[1]
