@@ -319,7 +319,7 @@ async def _settled(stage: Rehearsal) -> tuple[int, list[str]]:
     """How many reports have settled, and the cases of those that have not."""
     rows = await stage.house.ctx.db.fetch(_SETTLED)
     left = [row["reference"] for row in rows if not (row["code"] or row["state"] in _ENDS or row["task"])]
-    return len(rows) - len(left), left
+    return len(rows) - len(left), list(dict.fromkeys(left))
 
 
 async def summary_of(
