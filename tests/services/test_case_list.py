@@ -3,15 +3,16 @@
 import hashlib
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from notifier.errors import Invalid
-from notifier.services import reports, statistics_file
+from notifier.services import grants, reports, statistics_file
 from notifier.services.statistics import Query
 from notifier.services.statistics_file import Form
 from tests import rederived
-from tests.services.stages import MAIL, RITA, Stage
+from tests.services.stages import ADA, HOOK, MAIL, RITA, START, Stage
 from tests.services.test_joining import opened
 from tests.services.test_statistics import EVA, told
 
@@ -43,9 +44,37 @@ async def test_the_list_is_the_one_whose_hash_figures_name(told: Stage) -> None:
 
 
 async def test_names_are_for_whom_they_are_shown_to(told: Stage) -> None:
-    content = (await statistics_file.exported(told.ctx, EVA, Query(), Form.CASES, via="api")).decode()
-    assert MAIL not in content
-    assert all(unit["domain"] == "" for unit in rederived.read(content)[1])
+    until = await told.r.clock.now() + timedelta(days=30)
+
+    async def names() -> set[str]:
+        content = await statistics_file.exported(told.ctx, EVA, Query(), Form.CASES, via="api")
+        return {unit["domain"] for unit in rederived.read(content.decode())[1]}
+
+    await grants.give(told.ctx, ADA, "opioids", EVA.organisation, until)
+    with pytest.raises(Invalid, match="small numbers"):
+        await names()
+    for shown in (False, True):
+        for given in await grants.of_program(told.ctx, ADA, "opioids"):
+            await grants.end(told.ctx, ADA, str(given["id"]))
+        await grants.give(told.ctx, ADA, "opioids", EVA.organisation, until, names_shown=shown, small_numbers=True)
+        assert (MAIL in (found := await names()), found == {""}) == (shown, not shown)
+
+
+async def test_a_row_by_hand(told: Stage) -> None:
+    """The hold that was verified after four hours and two looks, and the name whose registry declined."""
+    rows = {unit["domain"]: unit for unit in rederived.read(await taken(told, Form.CASES, Query()))[1]}
+    held, declined = rows[MAIL], rows[HOOK]
+    verified = START + timedelta(hours=4, minutes=35)
+    assert (held["program"], held["registry"], held["opened"], held["verified"]) == (
+        "opioids", "verisign", START.isoformat(), verified.isoformat(),
+    )  # fmt: skip
+    assert (held["outcome"], held["actor"], held["our_error"], held["asked"]) == (
+        "registry_hold", "registry", "false", "registry/action_claimed",
+    )  # fmt: skip
+    assert held["claims"] == "registry/hold/verified/seen"
+    assert (declined["outcome"], declined["actor"], declined["claims"], declined["asked"], declined["verified"]) == (
+        "declined_nexus", "none", "", "registry/declined", "",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("form", [Form.CASES, Form.CSV, Form.JSON])
