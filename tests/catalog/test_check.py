@@ -41,6 +41,17 @@ def move(old: str, new: str) -> Callable[[Path], None]:
     return apply
 
 
+def test_a_folder_that_changed_in_place_is_read_anew(config: Path) -> None:
+    """A running daemon is told to look again; what a process read before must not be what it finds."""
+    before = load_catalog(config)
+    edit("programs/opioids.toml", "second_review = false", "second_review = true")(config)
+    after = load_catalog(config)
+    assert (before.programs["opioids"].second_review, after.programs["opioids"].second_review) == (False, True)
+    edit("programs/opioids.toml", "second_review = true", "second_review = maybe")(config)
+    with pytest.raises(ConfigFaults):
+        load_catalog(config)
+
+
 EVENT = """
 program = "live-event"
 [[events]]
