@@ -1,10 +1,10 @@
 """One real Postgres for the session, a migrated template, and a fresh database for each test that asks."""
 
-import contextlib
 import os
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -55,6 +55,15 @@ async def template(server_dsn: str) -> AsyncIterator[str]:
     await con.close()
 
 
+Databases = Callable[[], AbstractAsyncContextManager[str]]
+
+
+@pytest.fixture(scope="session")
+def databases(server_dsn: str, template: str) -> Databases:
+    """Opens new, migrated databases; each has a DSN of its own, and is gone when it is left."""
+    return lambda: _database(server_dsn, f"template {template} strategy file_copy")
+
+
 @pytest.fixture
 async def empty_database_url(server_dsn: str) -> AsyncIterator[str]:
     """DSN of a new database with nothing in it."""
@@ -63,15 +72,13 @@ async def empty_database_url(server_dsn: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def database_url(server_dsn: str, template: str) -> AsyncIterator[str]:
+async def database_url(databases: Databases) -> AsyncIterator[str]:
     """DSN of a new, migrated database; it belongs to this test alone."""
-    async with _database(server_dsn, f"template {template} strategy file_copy") as dsn:
+    async with databases() as dsn:
         yield dsn
-    # aiohttp keeps its last thousand handlers, and with each the whole house behind it: some megabytes for every test.
-    web_app._cached_build_middleware.cache_clear()
 
 
-@contextlib.asynccontextmanager
+@asynccontextmanager
 async def _database(server_dsn: str, source: str) -> AsyncIterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     con = await asyncpg.connect(server_dsn)
@@ -81,6 +88,8 @@ async def _database(server_dsn: str, source: str) -> AsyncIterator[str]:
         await con.execute(f"drop database {name} with (force)")
     finally:
         await con.close()
+        # aiohttp keeps its last thousand handlers, and with each the whole house behind it: some megabytes for each.
+        web_app._cached_build_middleware.cache_clear()
 
 
 @pytest.fixture(scope="session")

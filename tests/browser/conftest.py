@@ -1,15 +1,13 @@
 """The system's Chromium, and one filled house that all pages of a module are looked at in."""
 
-import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import asyncpg
 import pytest
 from playwright.async_api import Browser, async_playwright
 
 from notifier.rehearsal import rehearsal
-from tests.conftest import with_database
+from tests.conftest import Databases
 from tests.services.stages import PLAN, Stage
 
 
@@ -24,11 +22,6 @@ async def chromium(require_tool: Callable[..., Path]) -> AsyncIterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-async def stage(server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    name = f"browser_{uuid.uuid4().hex}"
-    con = await asyncpg.connect(server_dsn)
-    await con.execute(f"create database {name} template {template} strategy file_copy")
-    async with rehearsal(tmp_path_factory.mktemp("browser"), with_database(server_dsn, name), PLAN) as running:
+async def stage(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    async with databases() as dsn, rehearsal(tmp_path_factory.mktemp("browser"), dsn, PLAN) as running:
         yield Stage(running)
-    await con.execute(f"drop database {name} with (force)")
-    await con.close()

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import aiosmtplib
@@ -12,7 +14,7 @@ import aiosmtplib
 from notifier import bootstrap, resources
 from notifier.domain.case import Case
 from notifier.domain.epp import Measure
-from notifier.rehearsal import Cast, Plan, Rehearsal
+from notifier.rehearsal import Cast, Plan, Rehearsal, rehearsal
 from notifier.sandbox.inbox import Received
 from notifier.services import agreements, intake, review
 from notifier.services.access import Principal, Role
@@ -190,6 +192,18 @@ class Stage:
             return await verify(
                 con, state / bootstrap.CHECKPOINTS, keys.open_verifier(state / bootstrap.KEYS), datetime.now(UTC)
             )
+
+
+@asynccontextmanager
+async def staged(folder: Path, dsn: str, plan: Plan = PLAN, *, armed: bool = True) -> AsyncIterator[Stage]:
+    """A stage over a new database. At its end no job was dropped, and the log holds."""
+    async with rehearsal(folder, dsn, plan, armed=armed) as running:
+        stage = Stage(running)
+        yield stage
+        await running.quiet()
+        assert await stage.held_jobs() == []
+        report = await stage.audit()
+        assert (report.exit_code, report.faults) == (0, [])
 
 
 async def agree(stage: Stage, program: str) -> None:

@@ -4,7 +4,6 @@ The incidents behind the names: mooo.com 2011 (F1), zoho.com 2018 (F5), itch.io 
 susam.in 2019 (F8), sacrificial name servers (F15).
 """
 
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,14 +13,13 @@ import pytest
 
 from notifier.domain.safety import Safety
 from notifier.errors import Conflict
-from notifier.rehearsal import rehearsal
 from notifier.sandbox.dns_server import DnsFault
 from notifier.sandbox.survey import Profile
 from notifier.services import reading, review
 from notifier.store import assessments
-from tests.conftest import with_database
+from tests.conftest import Databases
 from tests.services.measuring import about, known, measured, signal
-from tests.services.stages import PLAN, RITA, ROLF, SAM, TIM, Stage
+from tests.services.stages import PLAN, RITA, ROLF, SAM, TIM, Stage, staged
 
 OLD = datetime(2012, 5, 1, tzinfo=UTC)
 PROFILES = {
@@ -38,21 +36,11 @@ PROFILES = {
 
 
 @pytest.fixture(scope="module")
-async def stage(server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+async def stage(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """One house for all: each test has names of its own. At the end the log holds."""
-    name = f"assessing_{uuid.uuid4().hex}"
-    con = await asyncpg.connect(server_dsn)
-    await con.execute(f"create database {name} template {template} strategy file_copy")
     plan = replace(PLAN, profiles=PROFILES)
-    async with rehearsal(tmp_path_factory.mktemp("assessing"), with_database(server_dsn, name), plan) as running:
-        opened = Stage(running)
+    async with databases() as dsn, staged(tmp_path_factory.mktemp("assessing"), dsn, plan) as opened:
         yield opened
-        await running.quiet()
-        assert await opened.held_jobs() == []
-        report = await opened.audit()
-        assert (report.exit_code, report.faults) == (0, [])
-    await con.execute(f"drop database {name} with (force)")
-    await con.close()
 
 
 async def test_an_ordinary_name_is_clear_and_every_reading_is_kept(stage: Stage) -> None:

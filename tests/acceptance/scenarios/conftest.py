@@ -1,20 +1,18 @@
 """One house for each file of scenarios, with every party of a ladder, driven by an injected clock and through its faces."""
 
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
-import asyncpg
 import pytest
 
-from notifier.rehearsal import Cast, rehearsal
+from notifier.rehearsal import Cast
 from notifier.sandbox.survey import Profile
-from tests.conftest import with_database
+from tests.conftest import Databases
 from tests.services.measuring import about
-from tests.services.stages import Stage
+from tests.services.stages import staged
 from tests.services.test_ladder import LADDER
 from tests.web.callers import Callers, tokens
 
@@ -59,19 +57,8 @@ class House(Callers):
 
 
 @pytest.fixture(scope="module")
-async def house(server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+async def house(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """At its end no job was dropped, and the log holds."""
-    name = f"scenarios_{uuid.uuid4().hex}"
-    con = await asyncpg.connect(server_dsn)
-    await con.execute(f"create database {name} template {template} strategy file_copy")
-    dsn = with_database(server_dsn, name)
-    async with rehearsal(tmp_path_factory.mktemp("scenarios"), dsn, PLAN) as running:
-        stage = Stage(running)
-        async with aiohttp.ClientSession(base_url=running.url) as session:
+    async with databases() as dsn, staged(tmp_path_factory.mktemp("scenarios"), dsn, PLAN) as stage:
+        async with aiohttp.ClientSession(base_url=stage.r.url) as session:
             yield House(stage, session, await tokens(stage), dsn)
-        await running.quiet()
-        assert await stage.held_jobs() == []
-        report = await stage.audit()
-        assert (report.exit_code, report.faults) == (0, [])
-    await con.execute(f"drop database {name} with (force)")
-    await con.close()
