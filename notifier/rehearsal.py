@@ -107,12 +107,12 @@ class Rehearsal:
         db = self.house.ctx.db
         async with asyncio.timeout(timeout_s):
             while True:
-                if await queue.runnable(db.pool):  # nothing new falls due while the clock stands
+                if await queue.runnable(db.pool, db.ended):  # nothing new falls due while the clock stands
                     await asyncio.sleep(_IDLE_POLL_S)
                     continue
                 fired = await ticker.fire_due(db)
                 stepped = await self.sandbox.run_due(await self.clock.now())
-                if not (fired or stepped or await queue.runnable(db.pool)):
+                if not (fired or stepped or await queue.runnable(db.pool, db.ended)):
                     return
 
     async def advance(self, *, grain: timedelta = timedelta(0), until: datetime | None = None) -> datetime | None:
@@ -120,6 +120,9 @@ class Rehearsal:
         together at its end, late by as much, as by a daemon that is busy. None when nothing is planned, or nothing up to
         `until`, where the clock then stands."""
         await self.quiet()
+        return await self._jump(grain, until)
+
+    async def _jump(self, grain: timedelta, until: datetime | None) -> datetime | None:
         planned = [await ticker.next_due(self.house.ctx.db), self.sandbox.next_due()]
         due = min((at for at in planned if at is not None and (until is None or at <= until)), default=None)
         to = until if due is None else due + grain
@@ -130,8 +133,9 @@ class Rehearsal:
 
     async def advance_to(self, at: datetime, *, grain: timedelta = timedelta(0)) -> None:
         """Do everything that is planned up to `at`, then stand there."""
-        while await self.advance(grain=grain, until=at) is not None:
-            pass
+        due = await self.advance(grain=grain, until=at)
+        while due is not None:  # each jump ends quiet
+            due = await self._jump(grain, at)
 
 
 @asynccontextmanager

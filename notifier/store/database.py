@@ -50,7 +50,8 @@ class _Session(asyncpg.Connection):  # type: ignore[misc]
         return ""
 
     async def _introspect_types(self, typeoids: Iterable[int], timeout: float | None) -> Any:
-        version, rows, asked = self.get_server_version().major, [], SimpleNamespace(name="nothing")
+        version, asked = self.get_server_version().major, SimpleNamespace(name="nothing")
+        rows: list[asyncpg.Record] = []
         for oid in typeoids:
             if (found := _TYPES.get((version, oid))) is None:
                 found, asked = await super()._introspect_types([oid], timeout)
@@ -156,11 +157,15 @@ class Tx:
 
 
 class Database:
-    """A pool whose connections act as the app role, and the clock that its transactions read."""
+    """A pool whose connections act as the app role, and the clock that its transactions read.
+
+    `ended`: jobs that were done in this process and that the queue has not taken off its list yet.
+    """
 
     def __init__(self, pool: asyncpg.Pool, clock: Clock | None = None) -> None:
         self.pool = pool
         self.clock: Clock = clock or SystemClock()
+        self.ended: set[int] = set()
 
     @classmethod
     async def connect(cls, dsn: str, clock: Clock | None = None, *, size: int = 8) -> "Database":

@@ -1,7 +1,8 @@
 """The queue: pgqueuer in its own schema. It holds only what may run now; longer waits are rows in `timer`."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 
 # pgqueuer reads its schema from the environment once, when it is imported.
 os.environ["PGQUEUER_SCHEMA"] = "queue"
@@ -9,7 +10,9 @@ os.environ["PGQUEUER_SCHEMA"] = "queue"
 import asyncpg
 from pgqueuer import AsyncpgPoolDriver, QueueManager, RetryRequested
 from pgqueuer.models import Job as QueuedJob
+from pgqueuer.models import TracebackRecord
 from pgqueuer.queries import Queries
+from pgqueuer.types import JOB_STATUS
 
 from notifier.domain.jobs import Job
 
@@ -44,9 +47,19 @@ class Listening(AsyncpgPoolDriver):
             raise
 
 
+@dataclass
 class Installed(Queries):
-    """pgqueuer's queries; whether its tables are there is asked of the catalog itself. The views of `information_schema`
-    that pgqueuer 1.6 asks at each start take some thirty milliseconds for each of eleven questions."""
+    """pgqueuer's queries. `ended`: jobs that were done here, and whose rows go up to a tenth of a second later, in a batch.
+
+    Whether its tables are there is asked of the catalog itself: the views of `information_schema` that pgqueuer 1.6 asks at
+    each start take some thirty milliseconds for each of eleven questions.
+    """
+
+    ended: set[int] = field(default_factory=set)
+
+    async def log_jobs(self, job_status: list[tuple[QueuedJob, JOB_STATUS, TracebackRecord | None]]) -> None:
+        await super().log_jobs(job_status)
+        self.ended.difference_update(job.id for job, _, _ in job_status)
 
     async def has_table(self, table: str) -> bool:
         return bool(await self.driver.fetch("select where to_regclass('queue.' || $1) is not null", table))
@@ -56,9 +69,9 @@ class Installed(Queries):
         return bool(await self.driver.fetch(query, table, column))
 
 
-def serving(pool: asyncpg.Pool) -> QueueManager:
+def serving(pool: asyncpg.Pool, ended: set[int]) -> QueueManager:
     """The queue's worker over this pool, without entry points. pgqueuer's schedules are not served: ours are timers."""
-    return QueueManager(Installed(Listening(pool)))
+    return QueueManager(Installed(Listening(pool), ended=ended))
 
 
 async def enqueue(con: "asyncpg.Connection | asyncpg.pool.PoolConnectionProxy", jobs: Sequence[Job]) -> None:
@@ -77,7 +90,10 @@ async def backlog(pool: asyncpg.Pool) -> dict[str, int]:
     return {row["state"]: row["n"] for row in rows}
 
 
-async def runnable(pool: asyncpg.Pool) -> int:
-    """How many jobs wait or run now; those held after failing are not counted."""
-    count: int = await pool.fetchval("select count(*) from queue.pgqueuer where status in ('queued', 'picked')")
+async def runnable(pool: asyncpg.Pool, ended: Collection[int] = ()) -> int:
+    """How many jobs wait or run now; those held after failing are not counted, nor those that are known to have `ended`."""
+    count: int = await pool.fetchval(
+        "select count(*) from queue.pgqueuer where status in ('queued', 'picked') and id <> all($1::bigint[])",
+        list(ended),
+    )
     return count

@@ -49,7 +49,7 @@ class Runner:
                 await self._serve(stop, drain_s)
 
     async def _serve(self, stop: asyncio.Event, drain_s: Callable[[], float | None]) -> None:
-        queue = job_queue.serving(self._db.pool)
+        queue = job_queue.serving(self._db.pool, self._db.ended)
         for kind, handler in self._handlers.items():
             queue.entrypoint(str(kind), concurrency_limit=_FEW.get(kind, 0), on_failure="hold")(
                 self._bind(kind, handler)
@@ -93,6 +93,8 @@ class Runner:
             except Exception:
                 log.exception("job.failed", job=str(kind), ref=ref)
                 raise
+            else:
+                self._db.ended.add(job.id)
             finally:
                 self.running -= 1
 
