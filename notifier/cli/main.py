@@ -1,60 +1,69 @@
 """`notifier`: thin commands over the same service verbs that the API calls."""
 
+from importlib import import_module
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
 
-from notifier.cli import (
-    agreement,
-    appeal,
-    audit,
-    case,
-    deconfliction,
-    event,
-    hops,
-    inbound,
-    names,
-    people,
-    program,
-    reasons,
-    report,
-    running,
-    sample,
-    stats,
-    submit,
-    survey,
-    task,
-)
-from notifier.cli.demo import demo
+# Where each command is. Its module is read when it is asked for: few need what all the others do. (`Any` below: typer brings a
+# click of its own, by release another one.)
+COMMANDS = {
+    "demo": "demo:demo",
+    "serve": "running:serve",
+    "sandbox": "running:sandbox",
+    "migrate": "running:migrate",
+    "check-config": "running:check_config",
+    "submit": "submit:submit",
+    "names": "names:names",
+    "report": "report:report",
+    "reasons": "reasons:reasons",
+    "stats": "stats:app",
+    "user": "people:user",
+    "token": "people:token",
+    "case": "case:app",
+    "task": "task:app",
+    "agreement": "agreement:app",
+    "audit": "audit:app",
+    "appeal": "appeal:app",
+    "deconfliction": "deconfliction:app",
+    "event": "event:app",
+    "hops": "hops:app",
+    "inbound": "inbound:app",
+    "program": "program:app",
+    "sample": "sample:app",
+    "survey": "survey:app",
+}
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Runs trusted-notifier programs: reports in, notices to registries out, outcomes observed.",
-)
-app.command("demo")(demo)
-app.command("serve")(running.serve)
-app.command("sandbox")(running.sandbox)
-app.command("migrate")(running.migrate)
-app.command("check-config")(running.check_config)
-app.command("submit")(submit.submit)
-app.command("names")(names.names)
-app.command("report")(report.report)
-app.command("reasons")(reasons.reasons)
-app.add_typer(stats.app, name="stats")
-app.add_typer(people.user, name="user")
-app.add_typer(people.token, name="token")
-app.add_typer(case.app, name="case")
-app.add_typer(task.app, name="task")
-app.add_typer(agreement.app, name="agreement")
-app.add_typer(audit.app, name="audit")
-app.add_typer(appeal.app, name="appeal")
-app.add_typer(deconfliction.app, name="deconfliction")
-app.add_typer(event.app, name="event")
-app.add_typer(hops.app, name="hops")
-app.add_typer(inbound.app, name="inbound")
-app.add_typer(program.app, name="program")
-app.add_typer(sample.app, name="sample")
-app.add_typer(survey.app, name="survey")
+
+class Commands(TyperGroup):
+    """Commands by name, each read when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        found: Any = getattr(import_module(f"notifier.cli.{module}"), name)
+        if isinstance(found, typer.Typer):
+            command: Any = typer.main.get_group(found)
+        else:
+            alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            alone.command(cmd_name)(found)
+            command = typer.main.get_command(alone)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def notifier() -> None:
+    """Runs trusted-notifier programs: reports in, notices to registries out, outcomes observed."""
+
 
 if __name__ == "__main__":
     app()

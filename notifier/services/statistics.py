@@ -257,7 +257,8 @@ async def _read(ctx: Context, who: Principal, query: Query) -> _Read:
         async with con.transaction():
             await transitions.hold_horizon(con, as_of)
         async with con.transaction(isolation="repeatable_read", readonly=True):
-            found = await transitions.changes(con, as_of, sorted(names), query.registry)
+            opened = (query.start, query.end) if query.basis == "cohort" else (None, None)
+            found = await transitions.changes(con, as_of, sorted(names), query.registry, opened)
     return _Read(replace(query, as_of=as_of), as_of, names, found, below)
 
 

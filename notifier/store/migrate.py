@@ -4,10 +4,6 @@ import asyncio
 import threading
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from sqlalchemy.exc import DBAPIError
 
 from notifier import resources
 from notifier.errors import Unavailable
@@ -16,39 +12,40 @@ from notifier.errors import Unavailable
 _one_at_a_time = threading.Lock()
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(resources.folder("migrations")).replace("%", "%%"))
-    return config
-
-
 async def migrate(dsn: str) -> None:
     """Run every revision that `dsn`'s database lacks, each in its own transaction.
 
     `dsn` is one that asyncpg takes, of the role that owns the schema. Safe when several processes do it at
-    once. Raises what asyncpg raises when the server cannot be reached or a revision fails; what came before
-    the failing revision then stands.
+    once. Raises Unavailable when the server refuses us, OSError when it cannot be reached, and what asyncpg raises when a
+    revision fails; what came before that revision then stands.
     """
+    if not await is_current(dsn):
+        await asyncio.to_thread(_upgrade, dsn)
 
-    def upgrade() -> None:
-        config = _config()
-        config.attributes["dsn"] = dsn
-        with _one_at_a_time:
-            command.upgrade(config, "head")
 
-    try:
-        await asyncio.to_thread(upgrade)
-    except DBAPIError as error:  # alembic's engine could not connect; what a revision raises is asyncpg's own
-        raise Unavailable(f"the database refuses: {error.orig}; look at database_url") from error
+def _upgrade(dsn: str) -> None:
+    # Half a second of a command's start, and nearly always there is nothing to do.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(resources.folder("migrations")).replace("%", "%%"))
+    config.attributes["dsn"] = dsn
+    with _one_at_a_time:
+        command.upgrade(config, "head")
 
 
 async def is_current(dsn: str) -> bool:
-    """Whether the database has exactly the revisions of this version; False too for one never migrated."""
-    heads = set(await asyncio.to_thread(lambda: ScriptDirectory.from_config(_config()).get_heads()))
-    con = await asyncpg.connect(dsn)
+    """Whether the database has the newest revision of this version; False too for one never migrated."""
+    newest = max(path.name for path in (resources.folder("migrations") / "versions").glob("[0-9]*.py"))
+    try:
+        con = await asyncpg.connect(dsn)
+    except asyncpg.PostgresError as error:
+        raise Unavailable(f"the database refuses: {error}; look at database_url") from error
     try:
         if await con.fetchval("select to_regclass('public.alembic_version')") is None:
             return False
-        return {row["version_num"] for row in await con.fetch("select version_num from alembic_version")} == heads
+        rows = await con.fetch("select version_num from alembic_version")
+        return [row["version_num"] for row in rows] == [newest.split("_")[0]]
     finally:
         await con.close()

@@ -4,7 +4,7 @@ The database writes them itself, at the commit of the step that they tell of.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from notifier.domain.history import Change
@@ -20,13 +20,19 @@ CHANGE = (
     "t.notice_id::text, t.claim_id::text, t.party, t.recipient, t.purpose, t.measure, t.word, t.outcome, t.credited"
 )
 
-_READ = f"""
-with mine as (
-  select o.case_id from transition o
-  where o.tag = 'case.opened' and o.recorded_at <= $1 and o.program = any($2)
-    and ($3::text is null or o.registry = $3)
+_MINE = """
+select o.case_id from transition o
+where o.tag = 'case.opened' and o.recorded_at <= $1 and o.program = any($2) and ($3::text is null or o.registry = $3)
+"""
+_OF_NAMES_OPENED = """
+and (o.program, o.word) in (
+  select w.program, w.word from transition w
+  where w.tag = 'case.opened' and w.program = any($2) and w.at >= $4 and w.at < $5
 )
-select {CHANGE} from transition t join mine using (case_id) where t.recorded_at <= $1 order by t.case_id, t.entry_id
+"""
+_READ = """
+with mine as ({mine})
+select {change} from transition t join mine using (case_id) where t.recorded_at <= $1 order by t.case_id, t.entry_id
 """
 
 
@@ -54,14 +60,24 @@ async def hold_horizon(con: "Connection", at: datetime) -> None:
 
 
 async def changes(
-    con: "Connection", as_of: datetime, programs: Sequence[str], registry: str | None = None
+    con: "Connection",
+    as_of: datetime,
+    programs: Sequence[str],
+    registry: str | None = None,
+    opened: tuple[datetime | None, datetime | None] = (None, None),
 ) -> Mapping[str, Sequence[Change]]:
     """By case, all that was recorded until `as_of`, in the order in which it was done.
 
-    Cases of these programs, and of one registry's names if it is given. All of them, whenever they were opened: which
-    unit a case belongs to, and so its cohort, is told by those before it.
+    Cases of these programs, and of one registry's names if it is given. With bounds of `opened`, every case of each name
+    that has one opened between them: which unit a case belongs to, and so its cohort, is told by those before it.
     """
-    rows = await con.fetch(_READ, as_of, list(programs), registry)
+    start, end = opened
+    asked: list[object] = [as_of, list(programs), registry]
+    mine = _MINE
+    if start is not None or end is not None:
+        mine += _OF_NAMES_OPENED
+        asked += [start or datetime.min.replace(tzinfo=UTC), end or datetime.max.replace(tzinfo=UTC)]
+    rows = await con.fetch(_READ.format(mine=mine, change=CHANGE), *asked)
     found: dict[str, list[Change]] = {}
     for row in rows:
         found.setdefault(row[0], []).append(Change._make(row))

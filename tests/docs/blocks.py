@@ -241,7 +241,9 @@ def commands() -> dict[str, TyperCommand | TyperGroup]:
     from notifier.cli.main import app  # here, since the faces are the last to be importable
 
     def leaves(group: TyperGroup, words: tuple[str, ...]) -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
-        for name, sub in group.commands.items():
+        context = typer.Context(group)
+        for name in group.list_commands(context):
+            sub = group.get_command(context, name)
             if isinstance(sub, TyperGroup):
                 if sub.invoke_without_command:  # it does something by itself, too
                     yield " ".join((*words, name)), sub

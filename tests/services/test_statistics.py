@@ -102,6 +102,22 @@ async def test_what_stood_then_is_answered_the_same_for_ever(told: Stage) -> Non
         await statistics.statistics(told.ctx, RITA, Query(as_of=then + timedelta(days=900)))
 
 
+async def test_a_window_takes_each_name_whole(stage: Stage) -> None:
+    """A name that is reported again in its registration is one unit, of the time at which it was first reported."""
+    await review.reject(stage.ctx, RITA, await opened(stage, "twice-shop.com"), "no")
+    await stage.pass_time(days=1)
+    between = await stage.r.clock.now()
+    await stage.pass_time(days=1)
+    await opened(stage, "twice-shop.com")
+    await opened(stage, "once-shop.com")
+    earlier = await statistics.statistics(stage.ctx, RITA, Query(end=between))
+    later = await statistics.statistics(stage.ctx, RITA, Query(start=between))
+    assert (earlier.cases, earlier.whole.cohort and earlier.whole.cohort.units) == (2, 1)
+    assert (later.cases, later.whole.cohort and later.whole.cohort.units) == (1, 1)
+    seen = await statistics.cases(stage.ctx, RITA, Query(end=between), "all/funnel/opened")
+    assert [(one.domain, len(one.case_ids)) for one in seen.items] == [("twice-shop.com", 2)]
+
+
 async def test_what_is_done_while_the_clock_stands_is_seen_by_the_next_question(told: Stage) -> None:
     before = await statistics.statistics(told.ctx, RITA, Query())
     await opened(told, "same-instant-shop.com")
