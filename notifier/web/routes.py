@@ -8,6 +8,7 @@ The annotations of the last four are pydantic models; `body` may be RawBody, or 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeAlias, TypeVar, get_type_hints
 
 import structlog
@@ -101,10 +102,15 @@ class Route:
             raise TypeError(f"{self.method} {self.path}: {self.act.__name__} takes {sorted(takes)}")
 
     @property
-    def takes(self) -> dict[str, Any]:
+    def takes(self) -> Mapping[str, Any]:
         """The models of `path`, `query`, `headers` and `body`, those that the handler asks for."""
-        hints = get_type_hints(self.act)
-        return {part: hints[part] for part in _PARTS if part in hints}
+        return _taken(self.act)
+
+
+@cache
+def _taken(act: Callable[..., Any]) -> Mapping[str, Any]:
+    hints = get_type_hints(act)
+    return {part: hints[part] for part in _PARTS if part in hints}
 
 
 def endpoint(route: Route, ctx: Context) -> Endpoint:

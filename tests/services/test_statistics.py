@@ -20,8 +20,7 @@ EVA = Principal("Eva Evaluator", "person", Role.EVALUATOR, organisation="univers
 OTTO = Principal("Otto Auditor", "person", Role.AUDITOR)
 
 
-@pytest.fixture
-async def told(stage: Stage) -> Stage:
+async def tell(stage: Stage) -> None:
     """A verified hold, a decline, a rejected case, and one that lacks evidence."""
     await claimed(stage, "obey")
     await stage.pass_time(minutes=5)
@@ -33,6 +32,11 @@ async def told(stage: Stage) -> Stage:
     await review.reject(stage.ctx, RITA, await opened(stage, "rejected-shop.com"), "no")
     await stage.submit(row(STALE))
     await stage.r.quiet()
+
+
+@pytest.fixture
+async def told(stage: Stage) -> Stage:
+    await tell(stage)
     return stage
 
 
