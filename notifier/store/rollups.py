@@ -96,15 +96,22 @@ async def take(con: "Connection", limit: int) -> list[str]:
     return sorted({str(row["case_id"]) for row in rows})
 
 
+# `offset 0` has each name and case looked up by its index. However few they are of all, the planner may else read the whole
+# table, for minutes.
+_CHANGES_OF_NAMES = f"""
+select named.word, t.entry_id, {transitions.CHANGE}
+from (select distinct program, word from transition where tag = 'case.opened' and case_id = any($1)) named,
+  lateral (
+    select case_id from transition where tag = 'case.opened' and program = named.program and word = named.word offset 0
+  ) o,
+  lateral (select * from transition where case_id = o.case_id offset 0) t
+order by t.case_id, t.entry_id
+"""
+
+
 async def names_of(con: "Connection", case_ids: Sequence[str]) -> Mapping[tuple[str, str], Name]:
     """By program and target, the names that these cases are about, each with all of its cases."""
-    rows = await con.fetch(
-        "with named as (select distinct program, word from transition where tag = 'case.opened' and case_id = any($1)) "
-        f"select o.word, t.entry_id, {transitions.CHANGE} from named "
-        "join transition o on o.tag = 'case.opened' and o.program = named.program and o.word = named.word "
-        "join transition t on t.case_id = o.case_id order by t.case_id, t.entry_id",
-        list(case_ids),
-    )
+    rows = await con.fetch(_CHANGES_OF_NAMES, list(case_ids))
     changes: dict[tuple[str, str], dict[str, list[tuple[int, Change]]]] = {}
     for target, entry, *row in rows:
         change = Change._make(row)
