@@ -9,6 +9,7 @@ IN_MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'END { exit !($$4 > 80000
     ! grep -q '^[^ ]* /dev/shm .*noexec' /proc/mounts && echo /dev/shm)
 # Compiled once, not in each of the many processes that a test run starts.
 export PYTHONDONTWRITEBYTECODE :=
+# `--no-compile`: most of what comes is never imported, and what is gets compiled then.
 PIP = $(PYTHON) -m pip --disable-pip-version-check -q
 
 # The programs in an environment hold its full path: in a checkout that was moved they are useless.
@@ -49,13 +50,13 @@ venv: $(VENV)/.dev
 # The development environment holds all that running needs, so it counts as both.
 $(VENV)/.dev: pyproject.toml $(PYTHON)
 	@echo "installing what the tests and checks need into $(VENV) ..."
-	@$(PIP) install -e '.[dev]'
+	@$(PIP) install --no-compile -e '.[dev]'
 	@echo "$(CURDIR)" > $(VENV)/.where
 	@touch $(VENV)/.runtime $@
 
 $(VENV)/.runtime: pyproject.toml $(PYTHON)
 	@echo "installing into $(VENV) ..."
-	@$(PIP) install -e .
+	@$(PIP) install --no-compile -e .
 	@echo "$(CURDIR)" > $(VENV)/.where
 	@touch $@
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from notifier.domain.case_state import CaseState
 from notifier.domain.definitions import FEW, HOP_DAYS, SHARES, STAGES, TIMES
-from notifier.domain.history import ClaimSeen, History
+from notifier.domain.history import History
 from notifier.domain.measures import wilson
 from notifier.domain.outcome import Verdict
 from notifier.domain.period import Flow, flow
@@ -133,43 +133,53 @@ def _sent(unit: History) -> bool:
 
 
 def cohort_cells(units: Iterable[History]) -> dict[str, list[History]]:
-    """What each count counts, by cell: `funnel/STAGE`, `share/KEY`, `judged`, `outcome/OUTCOME/ACTOR`,
-    `claim/PARTY/MEASURE/VERDICT`, `party/PARTY/WHAT`, `time/KEY/n`, `time/KEY/events`, `time/KEY/censored`, `work/KIND`.
-
-    A unit with two claims of a kind stands twice in that cell, and as often in one of work as it has steps.
-    """
-    found: dict[str, list[History]] = {f"funnel/{stage}": [] for stage in STAGES}
-    found |= {f"share/{key}": [] for key in SHARES} | {_JUDGED: []}
-    found |= {f"time/{key}/{part}": [] for key in TIMES for part in ("n", "events", "censored")}
+    """What each count counts, by cell; those that every answer has are there when they are empty, too."""
+    found: dict[str, list[History]] = {cell: [] for cell in _ALWAYS}
     for unit in units:
-        for stage, reached in _REACHED.items():
-            if reached(unit):
-                found[f"funnel/{stage}"].append(unit)
-        if unit.verified is not None:
-            found["share/success"].append(unit)
-        if _REACHED["approved"](unit) and not unit.our_error:
-            found["share/accuracy"].append(unit)
-        if unit.relapsed is not None:
-            found["share/relapsed"].append(unit)
-        if unit.verified is not None and unit.hopped is not None and unit.hopped - unit.verified <= _HOP:
-            found["share/hopped"].append(unit)
-        found.setdefault("outcome/{}/{}".format(*outcome_of(unit)), []).append(unit)
-        for claim in unit.claims:
-            found.setdefault(_claim_cell(claim), []).append(unit)
-            if claim.verdict != Verdict.PENDING:
-                found[_JUDGED].append(unit)
-            if claim.verdict in _UNSEEN:
-                found["share/gap"].append(unit)
-        for party, done in _done_by(unit).items():
-            for what in done:
-                found.setdefault(f"party/{party}/{what}", []).append(unit)
+        for cell in cells_of(unit):
+            found.setdefault(cell, []).append(unit)
         for key in TIMES:
             begun, ended = _bounds(unit, key)
             if begun is not None:
                 found[f"time/{key}/n"].append(unit)
                 found[f"time/{key}/{'censored' if ended is None else 'events'}"].append(unit)
-        for kind, steps in unit.work.items():
-            found.setdefault(f"work/{kind}", []).extend([unit] * steps)
+    return found
+
+
+_ALWAYS = (
+    *(f"funnel/{stage}" for stage in STAGES),
+    *(f"share/{key}" for key in SHARES),
+    _JUDGED,
+    *(f"time/{key}/{part}" for key in TIMES for part in ("n", "events", "censored")),
+)
+
+
+def cells_of(unit: History) -> list[str]:
+    """Where a unit counts, but for times: `funnel/STAGE`, `share/KEY`, `judged`, `outcome/OUTCOME/ACTOR`,
+    `claim/PARTY/MEASURE/VERDICT`, `party/PARTY/WHAT`, `work/KIND`.
+
+    With two claims of a kind it stands twice in that cell, and as often in one of work as it has steps.
+    """
+    found = [f"funnel/{stage}" for stage, reached in _REACHED.items() if reached(unit)]
+    if unit.verified is not None:
+        found.append("share/success")
+        if unit.hopped is not None and unit.hopped - unit.verified <= _HOP:
+            found.append("share/hopped")
+    if not unit.our_error and _REACHED["approved"](unit):
+        found.append("share/accuracy")
+    if unit.relapsed is not None:
+        found.append("share/relapsed")
+    found.append("outcome/{}/{}".format(*outcome_of(unit)))
+    for claim in unit.claims:
+        found.append(f"claim/{claim.party}/{claim.measure}/{claim.verdict}")
+        if claim.verdict != Verdict.PENDING:
+            found.append(_JUDGED)
+        if claim.verdict in _UNSEEN:
+            found.append("share/gap")
+    for party, done in _done_by(unit).items():
+        found += [f"party/{party}/{what}" for what in done]
+    for kind, steps in unit.work.items():
+        found += [f"work/{kind}"] * steps
     return found
 
 
@@ -183,10 +193,6 @@ def _done_by(unit: History) -> dict[str, list[str]]:
     for claim in unit.claims:  # each comes with an answer of a recipient that was asked
         done.setdefault(claim.party, {"asked"}).update({"answered", "claimed", *(["seen"] if claim.seen else [])})
     return {party: [what for what in PARTY_STEPS if what in found] for party, found in done.items()}
-
-
-def _claim_cell(claim: ClaimSeen) -> str:
-    return f"claim/{claim.party}/{claim.measure}/{claim.verdict}"
 
 
 def cohort(units: Sequence[History], as_of: datetime) -> CohortFigures:

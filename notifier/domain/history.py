@@ -50,8 +50,7 @@ class Change(NamedTuple):
     credited: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimSeen:
+class ClaimSeen(NamedTuple):
     """What was claimed and what was seen of it last. `verdict` is `pending` until a look could tell; `seen`: it once was
     verified, whatever came after."""
 
@@ -64,8 +63,7 @@ class ClaimSeen:
     seen: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A recipient that a notice went to, and the furthest that it said; `none` for silence."""
 
     party: str
@@ -137,7 +135,7 @@ def fold(changes: Sequence[Change]) -> History:
         if change.after is not None:
             clock = max(clock, change.at if change.claim_id is None else change.told_at)
             if change.after in _ENDED and spells[-1].closed is None:
-                spells[-1] = replace(spells[-1], closed=clock)
+                spells[-1] = spells[-1]._replace(closed=clock)
             elif change.after not in _ENDED and spells[-1].closed is not None:
                 spells.append(Spell(clock, None))
             state = change.after
@@ -156,7 +154,7 @@ def fold(changes: Sequence[Change]) -> History:
                 _earliest(times, "answered", change.told_at)
                 key, silent = _asked(change)
                 before = asked.setdefault(key, silent)
-                asked[key] = replace(before, answer=max(before.answer, change.word, key=_SAID.index))
+                asked[key] = before._replace(answer=max(before.answer, change.word, key=_SAID.index))
                 if change.claim_id is not None:
                     _earliest(times, "claimed", change.at)
                     claim = ClaimSeen(change.claim_id, *key, change.measure or "none", change.at)
@@ -165,7 +163,7 @@ def fold(changes: Sequence[Change]) -> History:
                 _earliest(times, "restored", change.told_at)
             case "outcome.observed" | "outcome.relapsed" if change.claim_id in claims and change.word is not None:
                 seen = claims[change.claim_id].seen or change.word == Verdict.VERIFIED
-                claims[change.claim_id] = replace(claims[change.claim_id], verdict=change.word, seen=seen)
+                claims[change.claim_id] = claims[change.claim_id]._replace(verdict=change.word, seen=seen)
                 if change.word == Verdict.VERIFIED:
                     _earliest(times, "verified", change.told_at)
                 elif change.word == Verdict.RELAPSED and "verified" in times:

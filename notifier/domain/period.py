@@ -6,10 +6,10 @@ Published tables that count "open" up to now and "closed" in the month do not (I
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Spell:
+class Spell(NamedTuple):
     """A time in which a case was open: from `opened` up to, not including, `closed`; None: it still is."""
 
     opened: datetime

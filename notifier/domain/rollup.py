@@ -92,12 +92,9 @@ class Added:
             self._period(history, sign)
 
     def _cohort(self, unit: History, reports: Mapping[str, int], sign: int) -> None:
-        cells = {
-            cell: sign * len(counted)
-            for cell, counted in figures.cohort_cells([unit]).items()
-            if counted and not cell.startswith("time/")
-        }
-        cells |= {UNITS: sign, CASES: sign * len(unit.case_ids)}
+        cells = {UNITS: sign, CASES: sign * len(unit.case_ids)}
+        for cell in figures.cells_of(unit):
+            cells[cell] = cells.get(cell, 0) + sign
         if told := sum(reports.get(case_id, 0) for case_id in unit.case_ids):
             cells[REPORTS] = sign * told
         times = [(key, lasted) for key in TIMES if (lasted := figures.span(unit, key)) is not None]
@@ -128,7 +125,9 @@ class Added:
         month = at.astimezone(UTC).date().replace(day=1)
         for outcome, actor in (("", ""), figures.outcome_of(history)):
             group = Group(history.program, history.registry or "", month, outcome, actor)
-            yield self.groups.setdefault(group, Sums())
+            if (sums := self.groups.get(group)) is None:  # `setdefault` would make one in vain each time
+                sums = self.groups[group] = Sums()
+            yield sums
 
 
 def _ended(key: str, happened: bool, begun: datetime, until: datetime) -> tuple[Length, int]:

@@ -96,11 +96,14 @@ async def take(con: "Connection", limit: int) -> list[str]:
     return sorted({str(row["case_id"]) for row in rows})
 
 
-# `offset 0` has each name and case looked up by its index. However few they are of all, the planner may else read the whole
-# table, for minutes.
+# `offset 0` has each case and name looked up by its index. Else the planner may read the whole table, or compare each row of
+# it with each id, for minutes.
 _CHANGES_OF_NAMES = f"""
 select named.word, t.entry_id, {transitions.CHANGE}
-from (select distinct program, word from transition where tag = 'case.opened' and case_id = any($1)) named,
+from (
+    select distinct o.program, o.word
+    from unnest($1::uuid[]) id, lateral (select * from transition where case_id = id and tag = 'case.opened' offset 0) o
+  ) named,
   lateral (
     select case_id from transition where tag = 'case.opened' and program = named.program and word = named.word offset 0
   ) o,
