@@ -65,6 +65,23 @@ async def test_each_kind_goes_to_its_verb_with_its_ref(db: Database) -> None:
     assert sorted(got) == sorted((kind, f"ref of {kind}") for kind in K)
 
 
+async def test_what_is_done_is_forgotten_with_its_row_and_what_failed_counts_until_it_says_so(db: Database) -> None:
+    async def act(ref: str) -> None:
+        if ref == "bad":
+            raise ValueError("no")
+
+    async def only_what_failed() -> bool:
+        return set(await queue.backlog(db.pool)) == {"failed"}
+
+    async with running(db, {K.SEND: act}):
+        await enqueue(db, *(Job(K.SEND, str(n)) for n in range(20)), Job(K.SEND, "bad"))
+        while await queue.runnable(db.pool, db.ended):
+            await asyncio.sleep(0)
+        assert await db.fetchval("select status::text from queue.pgqueuer where payload = 'bad'") == "failed"
+        await until(only_what_failed)
+    assert db.ended == set()
+
+
 async def test_two_runners_share_the_work(db: Database, database_url: str) -> None:
     done: Counter[str] = Counter()
 
