@@ -8,7 +8,9 @@ import urllib.parse
 import asyncpg
 import pytest
 
+from notifier.errors import Unavailable
 from notifier.store.migrate import is_current, migrate
+from tests.conftest import with_database
 
 _MIGRATE = "import asyncio, sys; from notifier.store.migrate import migrate; asyncio.run(migrate(sys.argv[1]))"
 
@@ -134,3 +136,8 @@ async def test_the_queue_schema_is_what_the_installed_pgqueuer_wants(database_ur
     )
     output, _ = await verify.communicate()
     assert verify.returncode == 0, output.decode()
+
+
+async def test_a_server_that_refuses_us_is_named_with_where_to_look(server_dsn: str) -> None:
+    with pytest.raises(Unavailable, match="no_such_database.*look at database_url"):
+        await migrate(with_database(server_dsn, "no_such_database"))
