@@ -139,5 +139,5 @@ async def test_the_queue_schema_is_what_the_installed_pgqueuer_wants(database_ur
 
 
 async def test_a_server_that_refuses_us_is_named_with_where_to_look(server_dsn: str) -> None:
-    with pytest.raises(Unavailable, match="no_such_database.*look at database_url"):
+    with pytest.raises(Unavailable, match=r"no_such_database.*look at database_url"):
         await migrate(with_database(server_dsn, "no_such_database"))
