@@ -121,9 +121,8 @@ async def statistics(ctx: Context, who: Principal, query: Query, *, reports: boo
     Raises NotFound for a program outside of it, Invalid for a time to come.
     """
     read = await _read(ctx, who, query)
-    found, units = await asyncio.to_thread(
-        _computed, ctx, read
-    )  # many cases take seconds, and others wait for the loop
+    # Many cases take seconds, and others wait for the loop.
+    found, units = await asyncio.to_thread(_computed, ctx, read)
     if not reports or read.below:
         return found
     ids = [case_id for unit in units for case_id in unit.case_ids]

@@ -16,7 +16,7 @@ from pgqueuer.types import JOB_STATUS
 
 from notifier.domain.jobs import Job
 
-__all__ = ["LOST", "QueueManager", "QueuedJob", "RetryRequested", "backlog", "enqueue", "serving"]
+__all__ = ["LOST", "QueuedJob", "RetryRequested", "backlog", "enqueue", "serving"]
 
 # The database or the way to it failed, not the job: lost or refused connections, a restart, a deadlock's victim.
 LOST = (

@@ -7,7 +7,6 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
@@ -21,7 +20,7 @@ from aiosmtpd.smtp import SMTP
 from notifier import rehearsal
 from notifier.rehearsal import free_port
 from tests.mail.postfix import Postfix, superuser
-from tests.services.stages import MAIL, PLAN, Stage, until
+from tests.services.stages import MAIL, Stage, staged, until
 
 RECIPIENTS = "verisign.sandbox.test"
 
@@ -92,23 +91,12 @@ async def relayed(
         )
         await postfix.start()
         try:
-            async with staged(database_url, tmp_path) as stage:
+            async with staged(tmp_path, database_url) as stage:
                 yield stage, postfix, box
         finally:
             await postfix.stop()
             if root:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-@asynccontextmanager
-async def staged(database_url: str, folder: Path) -> AsyncIterator[Stage]:
-    async with rehearsal.rehearsal(folder, database_url, PLAN) as running:
-        stage = Stage(running)
-        yield stage
-        await running.quiet()
-        assert await stage.held_jobs() == []
-        report = await stage.audit()
-        assert (report.exit_code, report.faults) == (0, [])
 
 
 async def test_a_mailbox_that_does_not_exist_gives_a_report_that_is_a_bounce(
