@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -38,8 +39,17 @@ class RoleOf(StrEnum):
     WORKER = "worker"
 
 
+def spare_collector() -> None:
+    """What is loaded by now stays: nobody need look through it again and again for what could go, nor as often, since an
+    answer may be of tens of thousands of rows."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 async def serve(settings: Settings, role: RoleOf, say: Callable[[str], None]) -> None:
     """Run until SIGTERM or Ctrl-C, then drain. `say` gets the line `ready URL` once work is taken."""
+    spare_collector()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):

@@ -14,6 +14,7 @@ from aiohttp import web_app
 from hypothesis import settings
 
 from notifier import logs
+from notifier.daemon import spare_collector
 from notifier.store.embedded import EmbeddedPostgres
 from notifier.store.migrate import migrate
 
@@ -118,6 +119,10 @@ _FIRST = ("tests/acceptance/", "tests/web/test_openapi.py", "tests/web/test_role
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: next((i for i, part in enumerate(_FIRST) if part in item.nodeid), len(_FIRST)))
+
+
+def pytest_collection_finish() -> None:
+    spare_collector()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -16,6 +16,7 @@ from rich.table import Table
 from notifier import demo as acts
 from notifier import demo_files, demo_months, logs
 from notifier.cli.session import run
+from notifier.daemon import spare_collector
 from notifier.demo import Summary
 from notifier.rehearsal import Rehearsal, rehearsal
 from notifier.store.embedded import EmbeddedPostgres
@@ -43,6 +44,7 @@ def demo(
     logs.configure("error")
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
+    spare_collector()
     summary = run(_demo(acts.reports_of(reports, count), months, out, keep, as_json))
     good = summary.good if months is None else summary.audit["verified"]  # what came in last is not over yet
     if not good:

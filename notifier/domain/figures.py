@@ -19,7 +19,7 @@ from notifier.domain.survival import CONFIDENCE, Curve, Duration, LogRank, kapla
 _STOPPED = frozenset({CaseState.REJECTED, CaseState.WITHDRAWN, CaseState.SUPERSEDED})
 _HOP = timedelta(days=HOP_DAYS)
 _UNSEEN = frozenset({Verdict.CONTRADICTED, Verdict.UNVERIFIABLE})
-_JUDGED = "judged"
+JUDGED = "judged"
 KEPT_BACK = -1  # in place of a number that a reader may not see, since it is small or would tell one that is
 PARTY_STEPS = ("asked", "answered", "claimed", "seen")
 
@@ -133,8 +133,9 @@ def _sent(unit: History) -> bool:
 
 
 def cohort_cells(units: Iterable[History]) -> dict[str, list[History]]:
-    """What each count counts, by cell; those that every answer has are there when they are empty, too."""
-    found: dict[str, list[History]] = {cell: [] for cell in _ALWAYS}
+    """What each count counts, by cell; those that every answer has are there when they are empty, too, and every step of a
+    party that was asked."""
+    found: dict[str, list[History]] = {cell: [] for cell in ALWAYS}
     for unit in units:
         for cell in cells_of(unit):
             found.setdefault(cell, []).append(unit)
@@ -143,13 +144,26 @@ def cohort_cells(units: Iterable[History]) -> dict[str, list[History]]:
             if begun is not None:
                 found[f"time/{key}/n"].append(unit)
                 found[f"time/{key}/{'censored' if ended is None else 'events'}"].append(unit)
+    for asked in [cell for cell in found if cell.startswith("party/") and cell.endswith("/asked")]:
+        for what in PARTY_STEPS:
+            found.setdefault(asked.removesuffix("asked") + what, [])
     return found
 
 
-_ALWAYS = (
+def basis_of(cell: str) -> str | None:
+    """The cell that must not be empty for this one to be in an answer, too, when nothing is in it; None: there is none."""
+    kind, _, rest = cell.partition("/")
+    if cell in ALWAYS:
+        return "funnel/opened"
+    return (
+        f"party/{rest.partition('/')[0]}/asked" if kind == "party" and rest.partition("/")[2] in PARTY_STEPS else None
+    )
+
+
+ALWAYS = (
     *(f"funnel/{stage}" for stage in STAGES),
     *(f"share/{key}" for key in SHARES),
-    _JUDGED,
+    JUDGED,
     *(f"time/{key}/{part}" for key in TIMES for part in ("n", "events", "censored")),
 )
 
@@ -173,7 +187,7 @@ def cells_of(unit: History) -> list[str]:
     for claim in unit.claims:
         found.append(f"claim/{claim.party}/{claim.measure}/{claim.verdict}")
         if claim.verdict != Verdict.PENDING:
-            found.append(_JUDGED)
+            found.append(JUDGED)
         if claim.verdict in _UNSEEN:
             found.append("share/gap")
     for party, done in _done_by(unit).items():
@@ -229,7 +243,7 @@ def cohort_of(
 
 def of_cell(key: str) -> str:
     """The cell of what a share is of."""
-    return f"funnel/{SHARES[key].of}" if SHARES[key].of in STAGES else _JUDGED
+    return f"funnel/{SHARES[key].of}" if SHARES[key].of in STAGES else JUDGED
 
 
 def _party(party: str, counts: Mapping[str, int]) -> PartyShare:

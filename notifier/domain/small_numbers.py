@@ -177,7 +177,7 @@ def without(found: CohortFigures, hidden: frozenset[str]) -> CohortFigures:
         n, events, censored = (number(f"{at}/{part}", getattr(curve, part)) for part in ("n", "events", "censored"))
         whole = KEPT_BACK not in (n, events, censored)
         median = curve.median if whole else Median(None, None, None)
-        return TimeTo(one.key, Curve(n, events, censored, (), median), one.few and whole)
+        return TimeTo(one.key, Curve(n, events, censored, median), one.few and whole)
 
     return replace(
         found,

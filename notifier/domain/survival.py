@@ -7,6 +7,7 @@ over already is too low, since the slow ones are still open. Durations have any 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from math import erfc, exp, gamma, log, sqrt
 from operator import mul, truediv
 from statistics import NormalDist
@@ -48,24 +49,34 @@ class Median:
     high: float | None
 
 
-@dataclass(frozen=True, slots=True)
+# A point without its band, but with Greenwood's sum, which the band is made of. No class: there are tens of thousands.
+_Step = tuple[float, int, int, int, float, float]
+
+
+@dataclass(frozen=True)
 class Curve:
     """The estimate over `n` subjects, of which `events` had it and `censored` not yet."""
 
     n: int
     events: int
     censored: int
-    points: tuple[Point, ...]
     median: Median
+    steps: tuple[_Step, ...] = ()
+    z: float = 0.0
+
+    @cached_property
+    def points(self) -> tuple[Point, ...]:
+        """Made when somebody looks: tables of many curves show their medians alone."""
+        return tuple(Point(*step[:5], *_band(*step[4:], self.z)) for step in self.steps)
 
     def lasting(self, time: float) -> float:
         """The share that lasts longer than `time`."""
-        passed = [point.lasting for point in self.points if point.time <= time]
+        passed = [lasting for at, _, _, _, lasting, _ in self.steps if at <= time]
         return passed[-1] if passed else 1.0
 
     def at_risk(self, time: float) -> int:
         """How many are known to last until `time`."""
-        return next((point.at_risk for point in self.points if point.time >= time), 0)
+        return next((at_risk for at, at_risk, *_ in self.steps if at >= time), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,29 +96,31 @@ def kaplan_meier(durations: Iterable[Duration], confidence: float = CONFIDENCE) 
     found = sorted(durations)
     if found and found[0].length < 0:
         raise ValueError(f"a duration of {found[0].length} ends before it begins")
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
     n = sum(duration.n for duration in found)
     lasting, greenwood, at_risk = 1.0, 0.0, n
-    points: list[Point] = []
-    band: tuple[float | None, float | None] = (1.0, 1.0)
-    at = happened = 0
-    while at < len(found):
-        time, events, leaving = found[at].length, 0, 0
-        while at < len(found) and found[at].length == time:
-            leaving += found[at].n
-            events += found[at].n if found[at].happened else 0
-            at += 1
-        if events:
-            if events == at_risk:
-                lasting = 0.0
-            else:
-                lasting *= 1 - events / at_risk
-                greenwood += events / (at_risk * (at_risk - events))
-            band = _band(lasting, greenwood, z)
-        points.append(Point(time, at_risk, events, leaving - events, lasting, *band))
+    steps: list[_Step] = []
+    happened = events = leaving = 0
+    for at, (time, had_it, subjects) in enumerate(found, 1):
+        leaving += subjects
+        events += subjects if had_it else 0
+        if at < len(found) and found[at][0] == time:
+            continue
+        if events == at_risk:
+            lasting = 0.0
+        elif events:
+            lasting *= 1 - events / at_risk
+            greenwood += events / (at_risk * (at_risk - events))
+        steps.append((time, at_risk, events, leaving - events, lasting, greenwood))
         at_risk -= leaving
         happened += events
-    return Curve(n, happened, n - happened, tuple(points), _median(points))
+        events = leaving = 0
+    z = _z(confidence)
+    return Curve(n, happened, n - happened, _median(steps, z), tuple(steps), z)
+
+
+@cache
+def _z(confidence: float) -> float:
+    return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def _band(lasting: float, greenwood: float, z: float) -> tuple[float | None, float | None]:
@@ -119,16 +132,22 @@ def _band(lasting: float, greenwood: float, z: float) -> tuple[float | None, flo
     return lasting**spread, lasting ** (1 / spread)
 
 
-def _median(points: Sequence[Point]) -> Median:
-    def first(values: Iterable[tuple[float, float | None]]) -> float | None:
-        return next((time for time, value in values if value is not None and value <= 0.5 + _EPS), None)
-
-    # Where a band does not exist, it cannot be said to have come below one half.
-    return Median(
-        first((point.time, point.lasting) for point in points),
-        first((point.time, point.low) for point in points),
-        first((point.time, point.high) for point in points),
-    )
+def _median(steps: Sequence[_Step], z: float) -> Median:
+    # Where a band does not exist, it cannot be said to have come below one half. Its upper end is above the share itself.
+    low = high = value = None
+    for time, _, events, _, lasting, greenwood in steps:
+        if not events:
+            continue
+        if value is None and lasting <= 0.5 + _EPS:
+            value = time
+        if low is None or value is not None:
+            below, above = _band(lasting, greenwood, z)
+            if low is None and below is not None and below <= 0.5 + _EPS:
+                low = time
+            if above is not None and above <= 0.5 + _EPS:
+                high = time
+                break
+    return Median(value, low, high)
 
 
 def log_rank(groups: Sequence[Sequence[Duration]]) -> LogRank:

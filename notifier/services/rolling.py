@@ -11,7 +11,8 @@ from notifier.domain.history import fold
 from notifier.domain.rollup import Added
 from notifier.errors import NotifierError
 from notifier.services.context import Context
-from notifier.store import accuracy, rollups
+from notifier.services.stretching import stretch
+from notifier.store import accuracy, rollups, sums
 from notifier.store.audit import FAILURES
 from notifier.store.rollups import Name
 
@@ -24,16 +25,17 @@ async def run(ctx: Context, stop: asyncio.Event) -> None:
     """Add up what is due, every two seconds of real time, until `stop`. Failures are logged, then tried again."""
     told: str | None = None
     while not stop.is_set():
-        done = 0
+        done, more = 0, False
         try:
             done = await roll(ctx)
+            more = await stretch(ctx)
             told = None
         except (NotifierError, *FAILURES) as error:
             why = f"{type(error).__name__}: {error}"
             if why != told:
                 _log.error("figures.not_added_up", why=why)
             told = why
-        if done < _BATCH:
+        if done < _BATCH and not more:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _PAUSE_S)
 
@@ -53,7 +55,7 @@ async def roll(ctx: Context, limit: int = _BATCH) -> int:
             return 0
         await accuracy.add_up(con, case_ids)
         names = await rollups.names_of(con, case_ids)
-        await rollups.add(con, await asyncio.to_thread(_moved, names.values()))
+        await sums.add(con, await asyncio.to_thread(_moved, names.values()))
         await rollups.hold(con, names)
     return len(case_ids)
 
@@ -62,10 +64,10 @@ def _moved(names: Iterable[Name]) -> Added:
     added = Added()
     for name in names:
         before = [
-            fold([change for entry, change in of if entry in name.entries])
+            fold(known)
             for of in name.changes.values()
-            if any(entry in name.entries for entry, _ in of)
+            if (known := [one.change for one in of if one.entry in name.entries])
         ]
         added.add(before, name.reports_before, -1)
-        added.add([fold([change for _, change in of]) for of in name.changes.values()], name.reports)
+        added.add([fold([one.change for one in of]) for of in name.changes.values()], name.reports)
     return added

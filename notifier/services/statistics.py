@@ -184,9 +184,17 @@ async def cases(
     read = await _read(ctx, who, query)
     small_numbers.refuse(read.below, "the cases behind a number")
     counted = await asyncio.to_thread(_behind, read, cell)
-    page = counted[offset : offset + limit]
+    return await page_of(
+        ctx, read.as_of, read.names, cell, len(counted), counted[offset : offset + limit], offset + limit
+    )
+
+
+async def page_of(
+    ctx: Context, as_of: datetime, names: Mapping[str, bool], cell: str, n: int, counted: Sequence[History], end: int
+) -> CountedPage:
+    """The page of a number's units or cases that ends before place `end`. `names`: programs, and whether names are shown."""
     async with ctx.db.pool.acquire() as con:
-        ids = [case_id for one in page for case_id in one.case_ids]
+        ids = [case_id for one in counted for case_id in one.case_ids]
         known = await transitions.references(con, ids)
         reports = await transitions.reports(con, ids)
     items = [
@@ -194,20 +202,12 @@ async def cases(
             one.case_ids,
             [known[case_id][0] for case_id in one.case_ids],
             one.program,
-            one.target if read.names[one.program] else None,
+            one.target if names[one.program] else None,
             sum(reports.get(case_id, 0) for case_id in one.case_ids),
         )
-        for one in page
+        for one in counted
     ]
-    more = offset + limit < len(counted)
-    return CountedPage(
-        read.as_of,
-        ctx.settings.simulated,
-        cell,
-        len(counted),
-        items,
-        next_cursor(read.as_of, offset + limit) if more else None,
-    )
+    return CountedPage(as_of, ctx.settings.simulated, cell, n, items, next_cursor(as_of, end) if end < n else None)
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -242,6 +242,20 @@ async def asked_about(ctx: Context, con: Connection, who: Principal, query: Quer
     return {query.program: names[query.program]}
 
 
+async def closed_instant(con: Connection, query: Query, now: datetime) -> datetime:
+    """The instant that is asked about, or now. From here on nothing is recorded at or before it.
+
+    Not in a transaction. Raises Invalid for a time to come.
+    """
+    newest = await transitions.newest_instant(con, now)
+    as_of = query.as_of or newest
+    if as_of > newest:
+        raise Invalid("as_of: lies in the future")
+    async with con.transaction():
+        await transitions.hold_horizon(con, as_of)
+    return as_of
+
+
 async def _read(ctx: Context, who: Principal, query: Query) -> _Read:
     now = await ctx.db.clock.now()
     async with ctx.db.pool.acquire() as con:
@@ -249,12 +263,7 @@ async def _read(ctx: Context, who: Principal, query: Query) -> _Read:
         below = await grants.suppress_below(ctx, con, who, names, now)
         if below:
             query = small_numbers.narrowed(query, names, now)
-        newest = await transitions.newest_instant(con, now)
-        as_of = query.as_of or newest
-        if as_of > newest:
-            raise Invalid("as_of: lies in the future")
-        async with con.transaction():
-            await transitions.hold_horizon(con, as_of)
+        as_of = await closed_instant(con, query, now)
         async with con.transaction(isolation="repeatable_read", readonly=True):
             opened = (query.start, query.end) if query.basis == "cohort" else (None, None)
             found = await transitions.changes(con, as_of, sorted(names), query.registry, opened)
@@ -301,7 +310,8 @@ def _window(read: _Read, found: Sequence[History]) -> tuple[datetime, datetime]:
     return (read.query.start or min(first, end)), end
 
 
-def _key(by: By, unit: History) -> str:
+def key_of(by: By, unit: History) -> str:
+    """The slice that a unit is in."""
     match by:
         case "month":
             return f"{unit.opened:%Y-%m}"
@@ -321,7 +331,7 @@ def _parts(read: _Read, found: Sequence[History]) -> dict[str, Sequence[History]
         return {}
     parts: dict[str, list[History]] = {}
     for unit in found:
-        parts.setdefault(_key(read.query.by, unit), []).append(unit)
+        parts.setdefault(key_of(read.query.by, unit), []).append(unit)
     return dict(sorted(parts.items()))
 
 
@@ -390,5 +400,14 @@ def _behind(read: _Read, cell: str) -> list[History]:
         parts = {WHOLE: found, **_parts(read, found)}
         cells = figures.cohort_cells(parts[key]) if key in parts else {}
     if figure not in cells:
-        raise Invalid(f"cell: {cell!r} is in no answer to this query; cells look like all/funnel/verified")
-    return cells[figure]
+        raise no_such_cell(cell)
+    return sorted(cells[figure], key=listing) if read.query.basis == "cohort" else cells[figure]
+
+
+def listing(unit: History) -> tuple[Any, ...]:
+    """The order in which the units of a cohort are listed: by month, program and registry, so that a page needs few of them."""
+    return f"{unit.opened:%Y-%m}", unit.program, unit.registry or "", unit.opened, unit.case_ids
+
+
+def no_such_cell(cell: str) -> Invalid:
+    return Invalid(f"cell: {cell!r} is in no answer to this query; cells look like all/funnel/verified")

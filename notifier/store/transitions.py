@@ -3,9 +3,9 @@
 The database writes them itself, at the commit of the step that they tell of.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from notifier.domain.history import Change
 
@@ -22,12 +22,14 @@ CHANGE = (
 
 _MINE = """
 select o.case_id from transition o
-where o.tag = 'case.opened' and o.recorded_at <= $1 and o.program = any($2) and ($3::text is null or o.registry = $3)
+where o.tag = 'case.opened' and o.recorded_at <= $1 and o.program = any($2)
+  and ($3::text is null or coalesce(o.registry, '') = $3)
 """
 _OF_NAMES_OPENED = """
 and (o.program, o.word) in (
   select w.program, w.word from transition w
   where w.tag = 'case.opened' and w.program = any($2) and w.at >= $4 and w.at < $5
+    and ($3::text is null or coalesce(w.registry, '') = $3)
 )
 """
 _READ = """
@@ -68,8 +70,9 @@ async def changes(
 ) -> Mapping[str, Sequence[Change]]:
     """By case, all that was recorded until `as_of`, in the order in which it was done.
 
-    Cases of these programs, and of one registry's names if it is given. With bounds of `opened`, every case of each name
-    that has one opened between them: which unit a case belongs to, and so its cohort, is told by those before it.
+    Cases of these programs, and of one registry's names if it is given (empty: of names that have none). With bounds of
+    `opened`, every case of each name that has one opened between them: which unit a case belongs to, and so its cohort, is
+    told by those before it.
     """
     start, end = opened
     asked: list[object] = [as_of, list(programs), registry]
@@ -81,6 +84,43 @@ async def changes(
     found: dict[str, list[Change]] = {}
     for row in rows:
         found.setdefault(row[0], []).append(Change._make(row))
+    return found
+
+
+class Known(NamedTuple):
+    """A change, and since when it is known."""
+
+    entry: int
+    recorded_at: datetime
+    change: Change
+
+
+# By program and target, and by case, in the order in which it was done.
+Names = Mapping[tuple[str, str], Mapping[str, Sequence[Known]]]
+
+# `offset 0` has each case and name looked up by its index. Else the planner may read the whole table, or compare each row of
+# it with each id, for minutes.
+_OF_NAMES = f"""
+select named.word, t.entry_id, t.recorded_at, {CHANGE}
+from (
+    select distinct o.program, o.word
+    from unnest($1::uuid[]) id, lateral (select * from transition where case_id = id and tag = 'case.opened' offset 0) o
+  ) named,
+  lateral (
+    select case_id from transition where tag = 'case.opened' and program = named.program and word = named.word offset 0
+  ) o,
+  lateral (select * from transition where case_id = o.case_id offset 0) t
+order by t.case_id, t.entry_id
+"""
+
+
+async def of_names(con: "Connection", case_ids: Iterable[str]) -> Names:
+    """The names that these cases are about, each with all of its cases."""
+    found: dict[tuple[str, str], dict[str, list[Known]]] = {}
+    for target, entry, recorded_at, *row in await con.fetch(_OF_NAMES, list(case_ids)):
+        change = Change._make(row)
+        of = found.setdefault((change.program, target), {}).setdefault(change.case_id, [])
+        of.append(Known(entry, recorded_at, change))
     return found
 
 

@@ -19,11 +19,13 @@ from typing import Any
 import asyncpg
 
 from notifier import bootstrap, logs
-from notifier.services import rolling, statistics
+from notifier.daemon import spare_collector
+from notifier.services import rolling, statistics, stretching
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
-from notifier.services.current import figures_of_now
 from notifier.services.statistics import Query, Statistics
+from notifier.services.summed import cases as summed_cases
+from notifier.services.summed import summed
 from notifier.settings import Settings
 from notifier.store import rollups
 from notifier.store.embedded import EmbeddedPostgres
@@ -32,6 +34,7 @@ from tests.bench.measure import Line, Rate, alternate
 CASES, TIMES, BATCH = 5_000_000, 7, 20_000
 REGISTRIES = ("verisign", "pir", "identity-digital", "radix", "nominet", "godaddy")
 PROGRAMS = ("opioids", "pharmacy", "piracy")
+_TABLES = ("rollup_count", "rollup_time", "rollup_of", "stretch", "stretch_count", "stretch_time", "transition")
 OLIVIA = Principal("Olivia Owner", "person", Role.EVALUATOR)
 
 # One row a case: when it was opened, and from there on when each thing happened, null for never.
@@ -91,6 +94,14 @@ _ROWS: tuple[tuple[str, str, str, str, dict[str, str]], ...] = (
     ("outcome.relapsed", "relapsed", "daemon", _RELAPSED, {**_ASKED, "word": "'relapsed'", "claim_id": "claim_id"}),
     ("case.closed", "closed", "daemon", _VERIFIED, {"from_state": "'resolved'", "to_state": "'closed'"}),
 )
+# As far as a list of cases shows them.
+_OPENED = """
+insert into cases (id, reference, program, program_digest, organisation, target, scope, registrable, host, tld, display,
+  suffix_version, safety, warnings, measure, state, rev, opened_at, state_since)
+select case_id, 'D-' || k, program, 'drawn', 'drawn', 'n' || k || '.example', 'domain', 'n' || k || '.example',
+  'n' || k || '.example', 'example', 'n' || k || '.example', 'drawn', 'clear', '{}', 'hold', 'closed', 1, opened, opened
+from drawn
+"""
 _FUNNEL = """
 select count(*) as opened, sum(approved::int), sum(sent::int), sum(claimed::int),
   sum(verified::int), median(case when verified then took end)
@@ -128,6 +139,7 @@ async def draw(dsn: str, cases: int) -> int:
             "insert into rollup_due (case_id, known_at) "
             "select case_id, recorded_at from transition where tag = 'case.opened' order by recorded_at"
         )
+        await con.execute(_OPENED)
         await con.execute("drop table drawn")
         await con.execute("vacuum analyze transition")
         return int(await con.fetchval("select count(*) from transition"))
@@ -157,6 +169,12 @@ async def add_up(ctx: Context) -> None:
         if done % (BATCH * 25) == 0:
             print(f"           {done:,} cases added up, {done / (time.perf_counter() - began):,.0f}/s", flush=True)
     print(f"{time.perf_counter() - began:10.1f} s   to add up {done:,} cases", flush=True)
+    began, done = time.perf_counter(), 0
+    while await stretching.stretch(ctx):
+        done += 1
+        if done % 100 == 0:
+            print(f"           {done} stretches, {done / (time.perf_counter() - began):.2f}/s", flush=True)
+    print(f"{time.perf_counter() - began:10.1f} s   to write {done} stretches", flush=True)
 
 
 @asynccontextmanager
@@ -174,9 +192,10 @@ async def drawn(folder: Path, cases: int) -> AsyncIterator[Context]:
 
 
 async def measure(cases: int) -> None:
+    spare_collector()
     with tempfile.TemporaryDirectory(prefix="notifier-figures-") as folder:
         async with drawn(Path(folder), cases) as ctx:
-            await _ask(ctx, Path(folder))
+            await _ask(ctx, Path(folder), cases)
 
 
 async def figures(cases: int) -> list[Line]:
@@ -186,7 +205,7 @@ async def figures(cases: int) -> list[Line]:
             theirs = await _copied(ctx, Path(folder))
 
             async def now() -> Statistics:
-                return await figures_of_now(ctx, OLIVIA, Query())
+                return await summed(ctx, OLIVIA, Query())
 
             async def whole() -> Statistics:
                 return await statistics.statistics(ctx, OLIVIA, Query())
@@ -212,9 +231,9 @@ def _rate(ask: Callable[[], Awaitable[Any]]) -> Rate:
     return once
 
 
-async def _ask(ctx: Context, folder: Path) -> None:
+async def _ask(ctx: Context, folder: Path, cases: int) -> None:
     async with ctx.db.pool.acquire() as con:
-        for table in ("rollup_count", "rollup_length", "rollup_running", "rollup_of", "transition"):
+        for table in _TABLES:
             rows, size = await con.fetchrow(
                 f"select (select count(*) from {table}), pg_size_pretty(pg_total_relation_size('{table}'))"
             )
@@ -223,7 +242,7 @@ async def _ask(ctx: Context, folder: Path) -> None:
     year, month = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
 
     def of(**asked: Any) -> Callable[[], Awaitable[Any]]:
-        return lambda: figures_of_now(ctx, OLIVIA, Query(**asked))
+        return lambda: summed(ctx, OLIVIA, Query(**asked))
 
     whole = await timed("everything", of())
     await timed("one program", of(program="opioids"))
@@ -235,6 +254,20 @@ async def _ask(ctx: Context, folder: Path) -> None:
     await timed("by month", of(by="month"))
     await timed("the last year by month", of(by="month", start=year))
     await timed("a period by month", of(by="month", basis="period"))
+    for then in (datetime(2023, 2, 1, tzinfo=UTC), datetime(2025, 7, 9, 14, 30, tzinfo=UTC)):
+        await timed(f"everything as of {then:%Y-%m-%d %H:%M}", of(as_of=then), 3)
+        await timed(f"by registry as of {then:%Y-%m-%d %H:%M}", of(as_of=then, by="registry"), 3)
+        await timed(f"by month as of {then:%Y-%m-%d %H:%M}", of(as_of=then, by="month"), 3)
+        await timed(f"a period by month as of {then:%Y-%m-%d %H:%M}", of(as_of=then, by="month", basis="period"), 3)
+    for cell in ("all/funnel/opened", "all/share/relapsed", "pir/funnel/verified"):
+        for cursor in (None, statistics.next_cursor(then, 100 if cases < 10_000 else cases // 50)):
+            await timed(
+                f"the cases behind {cell}, {'first page' if cursor is None else 'far on'}",
+                lambda cell=cell, cursor=cursor: summed_cases(
+                    ctx, OLIVIA, Query(as_of=then, by="registry"), cell, cursor=cursor
+                ),
+                3,
+            )
     moved = await ctx.db.fetchval("select case_id from transition where tag = 'case.opened' limit 1")
 
     async def one_more() -> None:

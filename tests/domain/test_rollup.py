@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.domain import figures, rollup
-from notifier.domain.definitions import TIMES
 from notifier.domain.history import History, units
-from notifier.domain.rollup import Added, Some, bin_of, edge
+from notifier.domain.rollup import NONE, Added, Some, Spent, bin_of, edge
 from notifier.domain.survival import Duration, kaplan_meier, log_rank
 from tests.domain.test_history import START, at, histories, story, ten
 
@@ -19,18 +18,12 @@ NOW = START + timedelta(days=400)
 
 def _whole(added: Added) -> figures.CohortFigures:
     counts: Counter[str] = Counter()
-    lengths: dict[str, list[Duration]] = {key: [] for key in TIMES}
-    for group, sums in added.groups.items():
-        if group.outcome:
-            continue
+    times: dict[Spent, Some] = {}
+    for sums in added.groups.values():
         counts.update(sums.counts)
-        for length, some in sums.lengths.items():
-            if some.n:
-                lengths[length.key].append(rollup.ended(length.happened, length.bin, some))
-        for running, some in sums.running.items():
-            if some.n and not running.coarse:
-                lengths[running.key].append(rollup.running(some, some.n * (NOW.date() - running.day).days, NOW))
-    return rollup.cohort(counts, lengths)
+        for spent, some in sums.times.items():
+            times[spent] = times.get(spent, NONE).and_more(*some)
+    return rollup.cohort({cell: n for cell, n in counts.items() if n}, rollup.durations(times, NOW))
 
 
 def test_bins_by_hand() -> None:
@@ -65,7 +58,7 @@ def test_ten_cases_by_hand() -> None:
     assert {stage: share.n for stage, share in found.funnel.items()} == {
         "opened": 10, "approved": 9, "sent": 9, "received": 7, "answered": 6, "claimed": 5, "verified": 3,
     }  # fmt: skip
-    assert sum(sums.counts[rollup.REPORTS] for group, sums in added.groups.items() if group.outcome) == 20
+    assert sum(sums.counts[rollup.REPORTS] for sums in added.groups.values()) == 20
     # Alike or alone in a bin, they stand where they are: every step and median is that of the histories.
     exact = figures.cohort(units(ten()), NOW)
     for key, time in found.times.items():
@@ -93,7 +86,7 @@ def test_what_is_added_up_is_what_the_histories_say(found: list[History]) -> Non
         added.add(of, {}, -1)
     for sums in added.groups.values():
         assert not any(sums.counts.values())
-        assert not any(some.n or some.micros for some in (*sums.lengths.values(), *sums.running.values()))
+        assert not any(some.n or some.micros for some in sums.times.values())
 
 
 def test_a_period_stands_on_what_was_before() -> None:
@@ -107,12 +100,41 @@ def test_a_period_stands_on_what_was_before() -> None:
 def test_what_runs_lasts_from_the_mean_of_its_beginnings() -> None:
     """Two began on the day at 06:00 and at 12:00, so at noon of the next day they have lasted 27 hours in the mean."""
     hours = sum(int(timedelta(hours=h) / timedelta(microseconds=1)) for h in (6, 12))
-    lasted = rollup.running(Some(2, hours), 2 * 1, datetime(2026, 3, 2, 12, tzinfo=UTC))
-    assert lasted == Duration(27 * 3600.0, False, 2)
+    began = Spent("notice", rollup.DAY, date(2026, 3, 1).toordinal())
+    lasted = rollup.durations({began: Some(2, hours)}, datetime(2026, 3, 2, 12, tzinfo=UTC))
+    assert lasted == {"notice": [Duration(27 * 3600.0, False, 2)]}
 
 
-def running_in(added: Added) -> list[tuple[rollup.Running, int, int]]:
-    return [(since, some.n, some.micros) for sums in added.groups.values() for since, some in sums.running.items()]
+@given(st.lists(st.integers(0, 3000), min_size=1, max_size=40), st.integers(0, 86399))
+def test_what_runs_is_read_in_days_weeks_and_four_weeks_none_too_wide(days: list[int], second: int) -> None:
+    """Each once, the sum exact, and each within the sixteenth of its age that it is read in (or a day, where that is more)."""
+    times: dict[Spent, Some] = {}
+    read = rollup.ages(NOW)
+    for age in days:
+        micros = second * 1_000_000
+        began = Spent("notice", rollup.DAY, NOW.toordinal() - age)
+        for spent, some in rollup.grains(began, Some(1, micros)):
+            low, high = read[spent.how]
+            if low <= spent.at < high:
+                times[spent] = times.get(spent, NONE).and_more(*some)
+    passed = (NOW - NOW.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
+    exact = sorted(max(0.0, age * 86400.0 + passed - second) for age in days)
+    told = sorted(one.length for one in rollup.durations(times, NOW)["notice"] for _ in range(one.n))
+    assert len(told) == len(exact)
+    if min(days):
+        assert abs(sum(told) - sum(exact)) < 1e-3 * len(exact)
+    for length, real in zip(told, exact, strict=True):
+        assert abs(length - real) <= max(86400, (real + 86400) / 16)
+
+
+@given(st.integers(0, 10**9))
+def test_groups_that_are_compared_meet_at_the_edges_of_bins(seconds: int) -> None:
+    found = rollup.aligned({"notice": [Duration(seconds + 0.5, True, 3)]})
+    assert found == {"notice": [Duration(float(edge(bin_of(seconds))), True, 3)]}
+
+
+def running_in(added: Added) -> set[tuple[str, str, int, int, int]]:
+    return {(*spent, *some) for sums in added.groups.values() for spent, some in sums.times.items() if some.n}
 
 
 def test_a_name_moves_from_running_to_ended() -> None:
@@ -120,16 +142,17 @@ def test_a_name_moves_from_running_to_ended() -> None:
     added = Added()
     added.add([waits], {})
     hour = 3600 * 1_000_000
-    assert set(running_in(added)) == {
-        (rollup.Running("notice", date(2026, 3, 2), coarse=False), 1, 9 * hour),
-        (rollup.Running("notice", date(2026, 3, 1), coarse=True), 1, 33 * hour),
-    }
+    assert running_in(added) == {("notice", rollup.DAY, date(2026, 3, 2).toordinal(), 1, 9 * hour)}
+    # The second of March is a Monday, ordinal 739677; its week in multiples of seven begins a day later than weeks of ours do.
+    (day, week, fours) = rollup.grains(Spent("notice", rollup.DAY, 739677), Some(1, 9 * hour))
+    assert day == (Spent("notice", rollup.DAY, 739677), Some(1, 9 * hour))
+    assert week == (Spent("notice", rollup.WEEK, 739676), Some(1, 33 * hour))  # 739676 = 7 * 105668
+    assert fours == (Spent("notice", rollup.FOUR_WEEKS, 739676), Some(1, 33 * hour))  # = 28 * 26417
     added.add([waits], {}, -1)
     added.add([replace(waits, sent=at(26), approved=at(25))], {})
-    assert {since.key for since, n, _ in running_in(added) if n} == {"receipt", "acknowledgement", "claim", "verified"}
-    assert {
-        (k.key, edge(k.bin), some.micros) for sums in added.groups.values() for k, some in sums.lengths.items()
-    } == {("notice", 7168, 32 * 1_000_000)}
+    ended = {one for one in running_in(added) if one[1] != rollup.DAY}
+    assert {one[0] for one in running_in(added) - ended} == {"receipt", "acknowledgement", "claim", "verified"}
+    assert ended == {("notice", rollup.HAPPENED, bin_of(7168), 1, 32 * 1_000_000)}
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans(), st.integers(1, 4)), max_size=20))

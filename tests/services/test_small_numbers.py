@@ -18,9 +18,9 @@ from notifier.domain.period import midnight
 from notifier.errors import Invalid, NotFound
 from notifier.services import appeal_figures, appealing, grants, parquet, reports, statistics, statistics_file
 from notifier.services.appealing import Filing
-from notifier.services.current import figures_of_now
 from notifier.services.reports import Form
 from notifier.services.statistics import Query
+from notifier.services.summed import summed
 from notifier.web.views.statistics import StatisticsOut
 from tests.services.stages import ADA, HOOK, MAIL, RITA, Stage
 from tests.services.test_statistics import EVA, OTTO
@@ -66,7 +66,7 @@ async def test_the_owner_reads_them_and_who_has_a_grant_does_not(granted: Stage)
     assert found.slices[0].cohort.funnel["opened"].n == KEPT_BACK
     assert found.comparisons == {}
     assert cohort.funnel["verified"].share is None
-    quick = await figures_of_now(granted.ctx, EVA, replace(ASKED, by="registry"))  # never from what was added up
+    quick = await summed(granted.ctx, EVA, replace(ASKED, by="registry"))  # never from what was added up
     assert (quick.suppress_below, quick.whole, quick.slices) == (10, found.whole, found.slices)
 
 

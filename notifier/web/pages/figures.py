@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from notifier.domain.definitions import COUNTS, PARTS, SHARES, STAGES, TIMES
 from notifier.domain.figures import KEPT_BACK, PARTY_STEPS, of_cell
 from notifier.errors import Forbidden, Invalid, Mendable, NotFound
-from notifier.services import accuracy, appeal_figures, current, parquet, statistics, statistics_file
+from notifier.services import accuracy, appeal_figures, parquet, statistics, statistics_file, summed
 from notifier.services.access import COUNTED
 from notifier.services.accuracy import Ledger
 from notifier.services.statistics import BASES, BYS, Query, Statistics
@@ -41,7 +41,7 @@ async def show(visit: Visit) -> web.StreamResponse:
     }
     try:
         query = _query(asked)
-        found = await current.figures_of_now(visit.ctx, visit.who, query)
+        found = await summed.summed(visit.ctx, visit.who, query)
     except Mendable as error:
         return await visit.page("figures", error.http_status, fault=error.detail, found=None, **shown)
     pinned = _pinned(asked, found.as_of)
@@ -104,7 +104,7 @@ async def show_cases(visit: Visit) -> web.StreamResponse:
         page = await appeal_figures.cases(visit.ctx, visit.who, _query(asked), cell, cursor=cursor)
         told = f"appeals {cell.removeprefix(appeal_figures.CELL)}"
     else:
-        page = await statistics.cases(visit.ctx, visit.who, _query(asked), cell, cursor=cursor)
+        page = await summed.cases(visit.ctx, visit.who, _query(asked), cell, cursor=cursor)
         told = _told(cell)
     back = f"{_AT}?{urlencode({name: asked[name] for name in _ASKED if name in asked})}"
     return await visit.page(

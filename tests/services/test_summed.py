@@ -11,8 +11,8 @@ from notifier.domain.figures import CohortFigures
 from notifier.domain.period import Flow
 from notifier.errors import Forbidden, Invalid, NotFound
 from notifier.services import review, rolling, statistics
-from notifier.services.current import figures_of_now
 from notifier.services.statistics import BASES, BYS, Query, Slice, Statistics
+from notifier.services.summed import summed
 from notifier.store import rollups
 from tests.services.stages import ADA, RITA, SAM, Stage
 from tests.services.test_joining import opened
@@ -23,7 +23,7 @@ __all__ = ["told"]
 _MONTH = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-async def _added_up(stage: Stage) -> None:
+async def added_up(stage: Stage) -> None:
     """The daemon does it too; whoever is first."""
     async with asyncio.timeout(30):
         while True:
@@ -42,7 +42,7 @@ def _counts(found: CohortFigures | None) -> Any:
     return replace(found, times={}), times
 
 
-def _same(quick: Statistics, exact: Statistics) -> None:
+def same(quick: Statistics, exact: Statistics) -> None:
     assert quick.case_list is None
     assert (quick.cases, quick.unit, quick.programs) == (exact.cases, exact.unit, exact.programs)
     assert [part.key for part in quick.slices] == [part.key for part in exact.slices]
@@ -56,20 +56,19 @@ def _same(quick: Statistics, exact: Statistics) -> None:
             assert ours.period is not None
             assert theirs.period is not None
             assert (ours.period.flow, ours.period.acts) == (theirs.period.flow, theirs.period.acts), ours.key
-    assert {key: test.df for key, test in quick.comparisons.items()} == {
-        key: test.df for key, test in exact.comparisons.items()
-    }
+    # Whose groups can be told apart may differ where a bin holds times that do.
+    assert set(quick.comparisons) == set(exact.comparisons)
 
 
 async def _same_of_all(stage: Stage, **more: Any) -> None:
     for basis in BASES:
         for by in (None, *BYS):
             query = Query(basis=basis, by=by, **more)  # type: ignore[arg-type]
-            _same(await figures_of_now(stage.ctx, RITA, query), await statistics.statistics(stage.ctx, RITA, query))
+            same(await summed(stage.ctx, RITA, query), await statistics.statistics(stage.ctx, RITA, query))
 
 
 async def test_the_same_is_said_by_both(told: Stage) -> None:
-    await _added_up(told)
+    await added_up(told)
     await _same_of_all(told)
     await _same_of_all(told, registry="pir")
     await _same_of_all(told, program="opioids", start=_MONTH)
@@ -77,89 +76,88 @@ async def test_the_same_is_said_by_both(told: Stage) -> None:
 
 
 async def test_by_hand(told: Stage) -> None:
-    await _added_up(told)
-    found = await figures_of_now(told.ctx, RITA, Query())
+    await added_up(told)
+    found = await summed(told.ctx, RITA, Query())
     cohort = found.whole.cohort
     assert cohort is not None
     assert (cohort.units, cohort.funnel["sent"].n, cohort.funnel["verified"].n, found.reports) == (4, 2, 1, 4)
     verified = cohort.times["verified"].curve
     assert next(p.time for p in verified.points if p.events) == 4 * 3600 + 5 * 60
     assert found.case_list is None
-    period = await figures_of_now(told.ctx, RITA, Query(basis="period"))
+    period = await summed(told.ctx, RITA, Query(basis="period"))
     assert period.whole.period is not None
     assert period.whole.period.flow == Flow(0, 4, 1, 3)
-    nothing = await figures_of_now(told.ctx, RITA, Query(end=_MONTH))
+    nothing = await summed(told.ctx, RITA, Query(end=_MONTH))
     assert (nothing.cases, nothing.whole.cohort and nothing.whole.cohort.units) == (0, 0)
 
 
 async def test_what_comes_later_moves_the_figures_and_what_is_over_leaves_them(told: Stage) -> None:
-    await _added_up(told)
+    await added_up(told)
     await told.pass_time(days=40)
     case_id = await opened(told, "later-shop.com")
     await review.withdraw(told.ctx, RITA, case_id, "ours", "error")
-    await _added_up(told)
+    await added_up(told)
     await _same_of_all(told)
     await _same_of_all(told, start=datetime(2026, 12, 1, tzinfo=UTC))
-    left = "select count(*) from rollup_count where n <= 0"
-    assert await told.ctx.db.fetchval(left) == 0
-    assert await told.ctx.db.fetchval(left.replace("_count", "_running")) == 0
+    for table in ("rollup_count", "rollup_time"):
+        assert not await told.ctx.db.fetchval(f"select count(*) from {table} where 0 >= any(n) or n = '{{}}'"), table
 
 
 async def test_other_definitions_add_everything_up_anew(told: Stage) -> None:
-    await _added_up(told)
-    before = await figures_of_now(told.ctx, RITA, Query())
+    await added_up(told)
+    before = await summed(told.ctx, RITA, Query())
     await told.ctx.db.pool.execute("update rollup_state set definitions = '0'")
     async with told.ctx.db.pool.acquire() as con, rollups.alone(con):  # nobody adds up meanwhile
-        behind = await figures_of_now(told.ctx, RITA, Query())
+        behind = await summed(told.ctx, RITA, Query())
     assert behind.case_list is not None  # answered from the histories
-    await _added_up(told)
-    again = await figures_of_now(told.ctx, RITA, Query())
+    await added_up(told)
+    again = await summed(told.ctx, RITA, Query())
     assert again.case_list is None
     assert (_counts(again.whole.cohort), again.cases) == (_counts(before.whole.cohort), before.cases)
 
 
 async def test_what_is_not_of_whole_months_is_computed(told: Stage) -> None:
-    await _added_up(told)
+    await added_up(told)
     for query in (
         Query(start=_MONTH + timedelta(days=1)),
         Query(end=_MONTH + timedelta(microseconds=1)),
         Query(as_of=await told.r.clock.now()),
     ):
-        found = await figures_of_now(told.ctx, RITA, query)
+        found = await summed(told.ctx, RITA, query)
         assert found.case_list == (await statistics.statistics(told.ctx, RITA, query)).case_list is not None
 
 
 async def test_nobody_sees_more_than_otherwise(told: Stage) -> None:
-    await _added_up(told)
-    assert (await figures_of_now(told.ctx, EVA, Query())).cases == 0
+    await added_up(told)
+    assert (await summed(told.ctx, EVA, Query())).cases == 0
     with pytest.raises(NotFound):
-        await figures_of_now(told.ctx, EVA, Query(program="opioids"))
+        await summed(told.ctx, EVA, Query(program="opioids"))
     with pytest.raises(Invalid, match="before from"):
-        await figures_of_now(told.ctx, RITA, Query(start=_MONTH, end=datetime(2026, 10, 1, tzinfo=UTC)))
+        await summed(told.ctx, RITA, Query(start=_MONTH, end=datetime(2026, 10, 1, tzinfo=UTC)))
     with pytest.raises(Forbidden):
-        await figures_of_now(told.ctx, SAM, Query())
-    quick, exact = await figures_of_now(told.ctx, ADA, Query()), await statistics.statistics(told.ctx, ADA, Query())
+        await summed(told.ctx, SAM, Query())
+    quick, exact = await summed(told.ctx, ADA, Query()), await statistics.statistics(told.ctx, ADA, Query())
     assert (quick.cases, quick.programs) == (exact.cases, exact.programs)
 
 
 async def test_what_waits_is_told(told: Stage) -> None:
     """Lag shows: the answer is as of the oldest move that is not added up yet."""
-    await _added_up(told)
+    await added_up(told)
     async with told.ctx.db.pool.acquire() as con, rollups.alone(con):  # nobody adds up meanwhile
         then = await told.r.clock.now()
         await opened(told, "waiting-shop.com")
         await told.pass_time(hours=3)
         assert await rolling.roll(told.ctx) == 0
-        found = await figures_of_now(told.ctx, RITA, Query())
+        found = await summed(told.ctx, RITA, Query())
         assert (found.as_of, found.cases) == (then - timedelta(microseconds=1), 4)
-    await _added_up(told)
-    found = await figures_of_now(told.ctx, RITA, Query())
+    await added_up(told)
+    found = await summed(told.ctx, RITA, Query())
     assert (found.as_of >= await told.r.clock.now(), found.cases) == (True, 5)
 
 
 async def test_who_did_something_sees_it_and_each_number_has_its_cases(told: Stage) -> None:
     await opened(told, "just-now-shop.com")
-    found = await figures_of_now(told.ctx, RITA, Query())
+    found = await summed(told.ctx, RITA, Query())
     await opened(told, "after-that-shop.com")
     behind = await statistics.cases(told.ctx, RITA, Query(as_of=found.as_of), "all/funnel/opened")
     assert (found.cases, behind.n) == (5, 5)

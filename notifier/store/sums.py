@@ -1,0 +1,266 @@
+"""Rows of figures that are added up beforehand: of each group what it counts, and how long things took.
+
+A row holds all that a group counts, or a part of one of its times, as arrays: few rows are read for many numbers. Those of
+now are kept for each group, and added up over its outcomes, its registries and its months; those of a stretch of what became
+known are kept for each group alone (`stretches`).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from notifier.domain import rollup
+from notifier.domain.rollup import NONE, Added, Group, Some, Spent
+
+if TYPE_CHECKING:
+    from notifier.store.database import Connection
+
+FIRST, LAST = date.min, date(9999, 1, 1)  # the first is minus infinity in the database
+_ALL = "*"  # of a row over all registries, or all outcomes; over all months is FIRST
+_PART = 64  # so many days, weeks or four weeks are one row at most
+
+_GROUP = (("month", "date"), ("program", "text"), ("registry", "text"), ("outcome", "text"), ("actor", "text"))
+_STRETCH = (("level", "smallint"), ("until", "timestamptz"))
+_TIME = (("key", "text"), ("how", "text"), ("part", "integer"))
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Months from `start` up to, not including, `end`; both first days of a month."""
+
+    start: date = FIRST
+    end: date = LAST
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whose numbers: `by` is `outcome`, `actor`, or a column: `month`, `registry`, `program`; None for all of them.
+
+    `stretches`: level and end of those whose sum it is; None: of now.
+    """
+
+    programs: Sequence[str]
+    registry: str | None = None
+    months: Range = Range()
+    by: str | None = None
+    stretches: Sequence[tuple[int, datetime]] | None = None
+
+    def part_of(self, group: Group) -> str | None:
+        """The part that a group's numbers are of; None: they are not asked for."""
+        if group.program not in self.programs or self.registry not in (None, group.registry):
+            return None
+        if not self.months.start <= group.month < self.months.end:
+            return None
+        match self.by:
+            case "month":
+                return f"{group.month:%Y-%m}"
+            case "registry":
+                return group.registry or "none"
+            case None:
+                return ""
+            case _:
+                return str(getattr(group, self.by))
+
+
+Counts = dict[str, Counter[str]]
+Times = dict[
+    str, dict[tuple[str, str, int], tuple[int, int]]
+]  # of `Spent` and `Some`; plain, since there are very many
+
+
+# --- writing --------------------------------------------------------------------------------------------------------
+
+
+async def add(con: "Connection", added: Added) -> None:
+    """Add to what is known now. In the transaction of whoever adds up alone; a row of nothing goes."""
+    counts: dict[tuple[Any, ...], Counter[str]] = {}
+    times: dict[tuple[Any, ...], dict[int, Some]] = {}
+    for group, sums in added.groups.items():
+        counted = {cell: n for cell, n in sums.counts.items() if n}
+        spent = [
+            ((one.key, one.how, _part(one)), one.at, some)
+            for kept, n in sums.times.items()
+            if any(n)
+            for one, some in rollup.grains(kept, n)
+        ]
+        for row in _rows(group):
+            counts.setdefault(row, Counter()).update(counted)
+            for key, at, some in spent:
+                of = times.setdefault((*row, *key), {})
+                of[at] = of.get(at, NONE).and_more(*some)
+    await _merge(con, "rollup_count", _GROUP, counts)
+    await _merge(con, "rollup_time", (*_GROUP, *_TIME), times)
+
+
+def _part(spent: Spent) -> int:
+    return spent.at // (_PART * rollup.GRAINS[spent.how]) if spent.how in rollup.GRAINS else 0
+
+
+def _rows(group: Group) -> Iterator[tuple[Any, ...]]:
+    """Of now, where the numbers of a group stand: in its own row, and in those over several groups that are asked for."""
+    program, registry, month, outcome, actor = group
+    for since in (month, FIRST):
+        yield since, program, registry, outcome, actor
+        yield since, program, registry, _ALL, _ALL
+    yield month, program, _ALL, _ALL, _ALL
+
+
+async def _merge(
+    con: "Connection", table: str, key: Sequence[tuple[str, str]], found: Mapping[tuple[Any, ...], Mapping[Any, Any]]
+) -> None:
+    """Add to rows that are there, and make those that are not. `table` and `key` are constants of this room."""
+    timed = table == "rollup_time"
+    names, numbers = ", ".join(name for name, _ in key), "at, n, micros" if timed else "cell, n"
+    types = ", ".join(f"${n}::{kind}[]" for n, (_, kind) in enumerate(key, 1))
+    rows = await con.fetch(
+        f"select t.* from {table} t join unnest({types}) as k ({names}) using ({names})",
+        *([list(column) for column in zip(*found, strict=True)] or [[] for _ in key]),
+    )
+    there: dict[tuple[Any, ...], dict[Any, Any]] = {}
+    for row in rows:
+        kept = map(Some, row["n"], row["micros"]) if timed else row["n"]
+        there[tuple(row[name] for name, _ in key)] = dict(zip(row["at" if timed else "cell"], kept, strict=True))
+    made, gone = [], []
+    for row_key, more in found.items():
+        before = there.get(row_key, {})
+        for item, n in more.items():
+            before[item] = before.get(item, NONE).and_more(*n) if timed else before.get(item, 0) + n
+        if kept := {item: n for item, n in before.items() if (any(n) if timed else n)}:
+            made.append(
+                (*row_key, list(kept), *map(list, zip(*kept.values(), strict=True) if timed else [kept.values()]))
+            )
+        elif row_key in there:
+            gone.append(row_key)
+    values = ", ".join(f"${n}" for n in range(1, len(key) + numbers.count(",") + 2))
+    kept_too = ", ".join(f"{name} = excluded.{name}" for name in numbers.split(", "))
+    await con.executemany(
+        f"insert into {table} ({names}, {numbers}) values ({values}) on conflict ({names}) do update set {kept_too}",
+        made,
+    )
+    if gone:
+        same = " and ".join(f"{table}.{name} = k.{name}" for name, _ in key)
+        columns = [list(column) for column in zip(*gone, strict=True)]
+        await con.execute(f"delete from {table} using unnest({types}) as k ({names}) where {same}", *columns)
+
+
+async def write_stretch(con: "Connection", until: datetime, added: Added) -> None:
+    """What became known in the stretch of the lowest level that ends at `until`."""
+    counts, times = [], []
+    for group, sums in added.groups.items():
+        row = (0, until, group.month, group.program, group.registry, group.outcome, group.actor)
+        if kept := {cell: n for cell, n in sums.counts.items() if n}:
+            counts.append((*row, list(kept), list(kept.values())))
+        of: dict[tuple[str, str], dict[int, Some]] = {}
+        for spent, some in sums.times.items():
+            if any(some):
+                of.setdefault((spent.key, spent.how), {})[spent.at] = some
+        times += [(*row, *key, list(some), *map(list, zip(*some.values(), strict=True))) for key, some in of.items()]
+    group_names = [name for name, _ in (*_STRETCH, *_GROUP)]
+    await con.copy_records_to_table("stretch_count", records=counts, columns=[*group_names, "cell", "n"])
+    await con.copy_records_to_table(
+        "stretch_time", records=times, columns=[*group_names, "key", "how", "at", "n", "micros"]
+    )
+
+
+async def join_stretches(con: "Connection", level: int, since: datetime, until: datetime) -> None:
+    """One stretch of `level` of those of the level below it that end after `since`, up to `until`."""
+    group = ", ".join(name for name, _ in _GROUP)
+    await con.execute(
+        f"insert into stretch_count (level, until, {group}, cell, n) "
+        f"select $1, $3, {group}, array_agg(cell), array_agg(n) from ("
+        f"select {group}, e.cell, sum(e.n)::bigint as n from stretch_count r, unnest(r.cell, r.n) as e (cell, n) "
+        f"where level = $1 - 1 and until > $2 and until <= $3 group by {group}, e.cell having sum(e.n) <> 0) s "
+        f"group by {group}",
+        level, since, until,
+    )  # fmt: skip
+    await con.execute(
+        f"insert into stretch_time (level, until, {group}, key, how, at, n, micros) "
+        f"select $1, $3, {group}, key, how, array_agg(at), array_agg(n), array_agg(micros) from ("
+        f"select {group}, key, how, e.at, sum(e.n)::bigint as n, sum(e.micros)::bigint as micros "
+        "from stretch_time r, unnest(r.at, r.n, r.micros) as e (at, n, micros) "
+        f"where level = $1 - 1 and until > $2 and until <= $3 group by {group}, key, how, e.at "
+        f"having sum(e.n) <> 0 or sum(e.micros) <> 0) s group by {group}, key, how",
+        level, since, until,
+    )  # fmt: skip
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+_PARTS = {"month": "to_char(month, 'YYYY-MM')", "registry": "coalesce(nullif(registry, ''), 'none')"}
+
+
+def _of(asked: Asked) -> tuple[str, str, list[Any]]:
+    """The part, the condition and its arguments."""
+    start, end = max(asked.months.start, FIRST + timedelta(days=1)), asked.months.end
+    part = _PARTS.get(asked.by or "", asked.by or "''")
+    where = "program = any($1) and ($2::text is null or registry = $2) and month >= $3 and month < $4"
+    if asked.stretches is not None:
+        where += " and (level, until) in (select * from unnest($5::smallint[], $6::timestamptz[]))"
+        levels, ends = ([list(column) for column in zip(*asked.stretches, strict=True)]) or ([], [])
+        return part, where, [list(asked.programs), asked.registry, start, end, levels, ends]
+    apart = asked.by in ("outcome", "actor")
+    if asked.months == Range() and asked.by != "month":
+        start, end = FIRST, FIRST + timedelta(days=1)
+    over = not apart and start != FIRST and asked.registry is None and asked.by != "registry"
+    where += f" and registry {'=' if over else '<>'} '{_ALL}' and outcome {'<>' if apart else '='} '{_ALL}'"
+    return part, where, [list(asked.programs), asked.registry, start, end]
+
+
+async def counts(con: "Connection", asked: Asked) -> Counts:
+    """By part and cell."""
+    part, where, arguments = _of(asked)
+    found: Counts = {}
+    for of, cell, n in await con.fetch(
+        f"select {part}, e.cell, sum(e.n)::bigint from {_table(asked)}_count r, unnest(r.cell, r.n) as e (cell, n) "
+        f"where {where} group by 1, 2",
+        *arguments,
+    ):
+        found.setdefault(of, Counter())[cell] = n
+    return found
+
+
+async def times(con: "Connection", asked: Asked, now: datetime) -> Times:
+    """By part, how each time stands."""
+    part, where, arguments = _of(asked)
+    if asked.stretches is None:
+        days, weeks = (rollup.ages(now)[how][0] for how in (rollup.DAY, rollup.WEEK))
+        day, week = f"${len(arguments) + 1}::integer", f"${len(arguments) + 2}::integer"
+        arguments += [days, weeks]
+        where += (
+            f" and (how <> 'day' or part >= {day} / {_PART}) and (how <> 'week' or part >= {week} / {_PART * 7})"
+            f" and case how when 'day' then e.at >= {day} when 'week' then e.at >= {week} and e.at < {day} "
+            f"when 'four_weeks' then e.at < {week} else true end"
+        )
+    found: Times = {}
+    for of, key, how, at, n, micros in await con.fetch(
+        f"select {part}, key, how, e.at, sum(e.n)::bigint, sum(e.micros)::bigint "
+        f"from {_table(asked)}_time r, unnest(r.at, r.n, r.micros) as e (at, n, micros) "
+        f"where {where} group by 1, 2, 3, 4 having sum(e.n) <> 0 or sum(e.micros) <> 0",
+        *arguments,
+    ):
+        found.setdefault(of, {})[key, how, at] = n, micros
+    return found
+
+
+async def of_cell(con: "Connection", asked: Asked, cell: str) -> Counter[Group]:
+    """Of stretches: how many each group has of a cell, as `Sums.of_cell` has it."""
+    _, where, arguments = _of(asked)
+    if cell.startswith("time/"):
+        _, key, part = cell.split("/")
+        table, item, which = "stretch_time", "at", "key = $7 and how = any($8)"
+        arguments += [key, list(rollup.HOWS[part])]
+    else:
+        table, item, which = "stretch_count", "cell", "e.cell = $7"
+        arguments.append(cell)
+    rows = await con.fetch(
+        f"select program, registry, month, outcome, actor, sum(e.n)::bigint as n "
+        f"from {table} r, unnest(r.{item}, r.n) as e (cell, n) where {where} and {which} group by 1, 2, 3, 4, 5",
+        *arguments,
+    )
+    return Counter({Group(*row[:5]): row["n"] for row in rows})
+
+
+def _table(asked: Asked) -> str:
+    return "rollup" if asked.stretches is None else "stretch"

@@ -1,0 +1,179 @@
+"""Figures as they stood, from stretches of what became known, against the same question answered from the histories."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from notifier.domain.table_rows import cohort_rows
+from notifier.errors import Invalid
+from notifier.services import review, rolling, statistics, stretching, summed
+from notifier.services.statistics import BASES, BYS, CountedPage, Query
+from notifier.store import rollups, stretches
+from tests.services.stages import RITA, Stage
+from tests.services.test_joining import opened
+from tests.services.test_statistics import EVA, tell
+from tests.services.test_summed import added_up, same
+
+_TICK = timedelta(microseconds=1)
+
+
+async def SCRIPT(stage: Stage) -> None:
+    """In two months: what `tell` tells, a name that comes back, one that was our error, and all of it is added up."""
+    await review.reject(stage.ctx, RITA, await opened(stage, "twice-shop.com"), "no")
+    await tell(stage)
+    await stage.pass_time(days=29)
+    await opened(stage, "twice-shop.com")
+    await review.withdraw(stage.ctx, RITA, await opened(stage, "later-shop.com"), "ours", "error")
+    await added_up(stage)
+
+
+async def _written(stage: Stage, size: int) -> int:
+    for table in ("stretch", "stretch_count", "stretch_time"):
+        await stage.ctx.db.pool.execute(f"delete from {table}")
+    n = 0
+    while await stretching.stretch(stage.ctx, size):
+        n += 1
+    return n
+
+
+async def _instants(stage: Stage) -> list[datetime]:
+    rows = await stage.ctx.db.pool.fetch("select distinct recorded_at from transition order by 1")
+    return [row["recorded_at"] for row in rows]
+
+
+@pytest.mark.parametrize("size", [1, 6])
+async def test_as_of_any_instant_the_same_is_said_by_both(
+    still: Stage, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one transition each, two are one of the level above; of six, some instants lie nearer the stretch's end."""
+    monkeypatch.setattr(stretches, "JOINED", 2)
+    n = await _written(still, size)
+    first = await still.ctx.db.fetchval("select min(until) from stretch")
+    levels = await still.ctx.db.pool.fetch("select count(*) as n from stretch group by level order by level")
+    assert [row["n"] for row in levels] == [one for one in (n, n // 2, n // 4, n // 8, n // 16) if one]
+    assert len(levels) >= (3 if size == 1 else 2)
+    instants = [at + more for at in await _instants(still) for more in (-_TICK, timedelta())]
+    for n, at in enumerate(instants):
+        queries = [Query(basis=basis, as_of=at, by=by) for basis in BASES for by in (None, *BYS)]  # type: ignore[arg-type]
+        for query in queries if size == 6 else [queries[n % len(queries)]]:
+            exact = await statistics.statistics(still.ctx, RITA, query)
+            found = await summed.summed(still.ctx, RITA, query)
+            if at < first:
+                assert found == exact
+            else:
+                same(found, exact)
+                assert found.as_of == at
+    same(
+        await summed.summed(still.ctx, RITA, asked := Query("opioids", "pir", as_of=instants[-1], by="actor")),
+        await statistics.statistics(still.ctx, RITA, asked),
+    )
+
+
+async def test_the_times_are_those_of_the_histories(still: Stage) -> None:
+    await _written(still, 5)
+    at = await still.r.clock.now()
+    query = Query(as_of=at, by="registry")
+    found, exact = await summed.summed(still.ctx, RITA, query), await statistics.statistics(still.ctx, RITA, query)
+    pairs = list(zip((found.whole, *found.slices), (exact.whole, *exact.slices), strict=True))
+    assert len(pairs) > 2
+    for ours, theirs in pairs:
+        assert ours.cohort is not None
+        assert theirs.cohort is not None
+        for key, time in ours.cohort.times.items():  # few are alike, so each stands where it is
+            assert time.curve.median == theirs.cohort.times[key].curve.median, (ours.key, key)
+
+
+async def _all(stage: Stage, cases: Any, query: Query, cell: str, limit: int) -> tuple[int, list[Sequence[str]]]:
+    found: list[Sequence[str]] = []
+    cursor: str | None = None
+    while True:
+        page: CountedPage = await cases(stage.ctx, RITA, query, cell, limit=limit, cursor=cursor)
+        found += [one.case_ids for one in page.items]
+        if (cursor := page.next_cursor) is None:
+            return page.n, found
+
+
+async def test_each_number_has_the_same_cases(still: Stage) -> None:
+    for size in (3, 7):
+        await _written(still, size)
+        at = (await _instants(still))[-3]
+        for by in (None, *BYS):
+            query = Query(as_of=at, by=by)  # type: ignore[arg-type]
+            exact = await statistics.statistics(still.ctx, RITA, query)
+            for part in (exact.whole, *exact.slices):
+                assert part.cohort is not None
+                cells = [row.cell for row in cohort_rows(part.key, part.cohort)]
+                cells += [
+                    cell.removesuffix("n") + more
+                    for cell in cells
+                    if "/time/" in cell
+                    for more in ("events", "censored")
+                ]
+                for cell in (*cells, f"{part.key}/judged"):
+                    ours = await _all(still, summed.cases, query, cell, 2)
+                    assert ours == await _all(still, statistics.cases, query, cell, 100), cell
+        for wrong in (
+            "all/units",
+            "all/funnel/none",
+            "nowhere/funnel/opened",
+            "all/time/x",
+            "all/flow/opened",
+            "all",
+            "",
+        ):
+            with pytest.raises(Invalid, match="in no answer"):
+                await summed.cases(still.ctx, RITA, Query(as_of=at), wrong)
+
+
+async def test_a_stretch_ends_where_it_ends_whenever_it_is_written(stage: Stage) -> None:
+    ends = "select level, until from stretch order by until, level"
+    await rolling.roll(stage.ctx)
+    await opened(stage, "first-shop.com")
+    await _written(stage, 3)
+    early = await stage.ctx.db.pool.fetch(ends)
+    await stage.pass_time(days=1)
+    await tell(stage)
+    while await stretching.stretch(stage.ctx, 3):
+        pass
+    now_and_then = await stage.ctx.db.pool.fetch(ends)
+    await _written(stage, 3)
+    assert await stage.ctx.db.pool.fetch(ends) == now_and_then
+    assert now_and_then[: len(early)] == early
+    assert len(now_and_then) > len(early) + 3
+
+
+async def test_nothing_is_recorded_in_a_stretch_that_is_written_and_other_definitions_are_written_anew(
+    stage: Stage,
+) -> None:
+    """Who writes while the clock stands is recorded behind the end of the stretch."""
+    await rolling.roll(stage.ctx)
+    await opened(stage, "first-shop.com")
+    await _written(stage, 1)
+    until = await stage.ctx.db.fetchval("select max(until) from stretch")
+    assert until == await stage.r.clock.now()
+    later = await opened(stage, "same-instant-shop.com")
+    assert await stage.ctx.db.fetchval("select min(recorded_at) from transition where case_id = $1", later) > until
+    assert (await summed.summed(stage.ctx, RITA, Query(as_of=until))).case_list is None
+    await stage.ctx.db.pool.execute("update rollup_state set definitions = '0'")
+    async with stage.ctx.db.pool.acquire() as con, rollups.alone(con):  # nobody adds up meanwhile
+        assert not await stretching.stretch(stage.ctx, 1)
+        assert (await summed.summed(stage.ctx, RITA, Query(as_of=until))).case_list is not None  # from the histories
+    await added_up(stage)
+    assert not await stage.ctx.db.fetchval("select count(*) from stretch")
+    assert await _written(stage, 1)
+
+
+async def test_nobody_sees_more_than_otherwise(still: Stage) -> None:
+    await _written(still, 6)
+    at = await still.r.clock.now()
+    assert (await summed.summed(still.ctx, EVA, Query(as_of=at))).cases == 0
+    assert (await summed.cases(still.ctx, EVA, Query(as_of=at), "all/funnel/opened")).n == 0
+    with pytest.raises(Invalid, match="future"):
+        await summed.summed(still.ctx, RITA, Query(as_of=at + timedelta(days=900)))
+    with pytest.raises(Invalid, match="limit"):
+        await summed.cases(still.ctx, RITA, Query(as_of=at), "all/funnel/opened", limit=0)
+    parts = replace(Query(as_of=at), start=datetime(2026, 11, 3, tzinfo=UTC))
+    assert (await summed.summed(still.ctx, RITA, parts)).case_list is not None
