@@ -81,7 +81,7 @@ async def _now(
 async def _as_of(
     ctx: Context, who: Principal, query: Query, months: Range, answer: "Callable[[_Asked], Awaitable[T]]"
 ) -> T | None:
-    """None: it was before the first stretch ended, or small numbers are kept back."""
+    """None: no stretch ends near it, or small numbers are kept back."""
     now = await ctx.db.clock.now()
     async with ctx.db.pool.acquire() as con:
         programs = await statistics.asked_about(ctx, con, who, query, now)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from notifier.store.database import Connection
 
 JOINED = 16  # so many stretches are one of the level above
+FAR = 50_000  # transitions; so many are not read only because the stretches are not written yet
 
 _LAST = "coalesce((select max(until) from stretch where level = 0), '-infinity')"
 
@@ -57,13 +58,22 @@ async def close(con: "Connection", until: datetime) -> None:
 
 
 async def nearest(con: "Connection", at: datetime) -> datetime | None:
-    """The end of a stretch from which the fewest transitions lie between it and `at`; None: `at` lies before all of them."""
+    """The end of a stretch from which the fewest transitions lie between it and `at`.
+
+    None: `at` lies before all of them, or far behind those that are written.
+    """
     before: datetime | None = await con.fetchval("select max(until) from stretch where level = 0 and until <= $1", at)
     if before is None:
         return None
     after: datetime | None = await con.fetchval("select min(until) from stretch where level = 0 and until > $1", at)
     if after is None:
-        return before
+        n = await con.fetchval(
+            "select count(*) from (select from transition where recorded_at > $1 and recorded_at <= $2 limit $3) behind",
+            before,
+            at,
+            FAR + 1,
+        )
+        return before if n <= FAR else None
     n, more = await con.fetchrow(
         "select count(*) filter (where recorded_at <= $2), count(*) filter (where recorded_at > $2) "
         "from transition where recorded_at > $1 and recorded_at <= $3",

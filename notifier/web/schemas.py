@@ -219,7 +219,7 @@ class StatisticsQuery(StatisticsFilter):
     curves: bool = Field(default=False, description="Whether to give the points of each curve.")
     quick: bool = Field(
         default=False,
-        description="Whether figures of now and of whole months may come from what was added up beforehand: counts exact, "
+        description="Whether figures of whole months may come from what was added up beforehand: counts exact, "
         "times within a sixteenth, no list of cases.",
     )
 

@@ -128,6 +128,19 @@ async def test_each_number_has_the_same_cases(still: Stage) -> None:
                 await summed.cases(still.ctx, RITA, Query(as_of=at), wrong)
 
 
+async def test_far_behind_what_is_written_the_histories_are_read(still: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    await _written(still, 10**6)
+    assert await stretching.stretch(still.ctx, 6)
+    at = await still.r.clock.now()
+    end = await still.ctx.db.fetchval("select max(until) from stretch")
+    behind = await still.ctx.db.fetchval("select count(*) from transition where recorded_at > $1", end)
+    assert behind > 1
+    for far, written in ((behind, True), (behind - 1, False)):
+        monkeypatch.setattr(stretches, "FAR", far)
+        found = await summed.summed(still.ctx, RITA, Query(as_of=at))
+        assert (found.case_list is None) == written
+
+
 async def test_a_stretch_ends_where_it_ends_whenever_it_is_written(stage: Stage) -> None:
     ends = "select level, until from stretch order by until, level"
     await rolling.roll(stage.ctx)
