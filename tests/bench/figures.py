@@ -32,6 +32,7 @@ from notifier.store.embedded import EmbeddedPostgres
 from tests.bench.measure import Line, Rate, alternate
 
 CASES, TIMES, BATCH = 5_000_000, 7, 20_000
+THEN = datetime(2025, 7, 9, 14, 30, tzinfo=UTC)
 REGISTRIES = ("verisign", "pir", "identity-digital", "radix", "nominet", "godaddy")
 PROGRAMS = ("opioids", "pharmacy", "piracy")
 _TABLES = ("rollup_count", "rollup_time", "rollup_of", "stretch", "stretch_count", "stretch_time", "transition")
@@ -110,7 +111,7 @@ from (
     bool_or(claim_id is not null and tag = 'answer.received') as claimed,
     bool_or(tag = 'outcome.observed' and word = 'verified') as verified,
     date_diff('second', min(case when tag = 'notice.sent' then "at" end), min(case when word = 'verified' then told_at end)) as took
-  from read_parquet('{file}') group by case_id
+  from read_parquet('{file}') where told_at <= timestamptz '{until}' group by case_id
 )
 """
 
@@ -199,24 +200,27 @@ async def measure(cases: int) -> None:
 
 
 async def figures(cases: int) -> list[Line]:
-    """Figures of now, and the same computed from the histories, each beside DuckDB."""
+    """Figures of now, as of an instant, and computed from the histories, each beside DuckDB."""
     with tempfile.TemporaryDirectory(prefix="notifier-figures-") as folder:
         async with drawn(Path(folder), cases) as ctx:
             theirs = await _copied(ctx, Path(folder))
 
-            async def now() -> Statistics:
-                return await summed(ctx, OLIVIA, Query())
-
-            async def whole() -> Statistics:
-                return await statistics.statistics(ctx, OLIVIA, Query())
-
-            _agree(await now(), await theirs())
             lines = []
-            for what, ask, limit in (
-                ("figures of now", now, "ours are added up beforehand"),
-                ("figures computed from the histories", whole, "ours read each history with its rules, in Python"),
+            for what, at, ask, limit in (
+                ("figures of now", None, summed, "ours are added up beforehand"),
+                ("figures as of an instant", THEN, summed, "ours are written down stretch by stretch"),
+                ("figures from the histories", None, statistics.statistics, "ours fold each with its rules, in Python"),
             ):
-                rounds = await alternate(_rate(ask), _rate(theirs))
+
+                async def our(ask: Any = ask, at: datetime | None = at) -> Statistics:
+                    found: Statistics = await ask(ctx, OLIVIA, Query(as_of=at))
+                    return found
+
+                async def their(at: datetime | None = at) -> Any:
+                    return await theirs(at or datetime.now(UTC))
+
+                _agree(await our(), await their())
+                rounds = await alternate(_rate(our), _rate(their))
                 against = "DuckDB over a Parquet copy of the transitions: five counts and one median"
                 lines.append(rounds.line(f"{what}: every share and curve of {cases:,} cases", against, limit))
     return lines
@@ -254,7 +258,7 @@ async def _ask(ctx: Context, folder: Path, cases: int) -> None:
     await timed("by month", of(by="month"))
     await timed("the last year by month", of(by="month", start=year))
     await timed("a period by month", of(by="month", basis="period"))
-    for then in (datetime(2023, 2, 1, tzinfo=UTC), datetime(2025, 7, 9, 14, 30, tzinfo=UTC)):
+    for then in (datetime(2023, 2, 1, tzinfo=UTC), THEN):
         await timed(f"everything as of {then:%Y-%m-%d %H:%M}", of(as_of=then), 3)
         await timed(f"by registry as of {then:%Y-%m-%d %H:%M}", of(as_of=then, by="registry"), 3)
         await timed(f"by month as of {then:%Y-%m-%d %H:%M}", of(as_of=then, by="month"), 3)
@@ -277,17 +281,20 @@ async def _ask(ctx: Context, folder: Path, cases: int) -> None:
     await timed("one more move added up", one_more)
     if whole.cases <= 200_000:
         await timed("everything, computed from the histories", lambda: statistics.statistics(ctx, OLIVIA, Query()), 1)
-    theirs = await timed(
-        "DuckDB over Parquet: the funnel and one median, from the transitions", await _copied(ctx, folder)
-    )
+    copy = await _copied(ctx, folder)
+    what = "DuckDB over Parquet: the funnel and one median, from the transitions"
+    theirs = await timed(what, lambda: copy(datetime.now(UTC)))
     _agree(whole, theirs)
+    _agree(
+        await summed(ctx, OLIVIA, Query(as_of=THEN)), await timed(f"{what}, as of {THEN:%Y-%m-%d}", lambda: copy(THEN))
+    )
     print(
         f"           median {whole.whole.cohort.times['verified'].curve.median.value:.0f} s; DuckDB {theirs[5]:.0f} s"
     )
 
 
-async def _copied(ctx: Context, folder: Path) -> Callable[[], Awaitable[Any]]:
-    """A question to DuckDB over a copy of the transitions."""
+async def _copied(ctx: Context, folder: Path) -> Callable[[datetime], Awaitable[Any]]:
+    """A question to DuckDB over a copy of the transitions, as of an instant."""
     import duckdb  # only compared with
 
     table, file = folder / "transition.csv", folder / "transition.parquet"
@@ -303,8 +310,8 @@ async def _copied(ctx: Context, folder: Path) -> Callable[[], Awaitable[Any]]:
         db.execute, f"copy (select * from read_csv('{table}', header = true)) to '{file}' (format parquet)"
     )
 
-    async def ask() -> Any:
-        return await asyncio.to_thread(lambda: db.execute(_FUNNEL.format(file=file)).fetchone())
+    async def ask(until: datetime) -> Any:
+        return await asyncio.to_thread(lambda: db.execute(_FUNNEL.format(file=file, until=until)).fetchone())
 
     return ask
 
