@@ -160,7 +160,9 @@ class _Asked:
                     of = found.setdefault(part, Counter())
                     for cell, n in more.counts.items():
                         of[cell] += self.stood.sign * n
-        return {part: Counter({cell: n for cell, n in of.items() if n}) for part, of in found.items()}
+        return {
+            part: Counter({cell: n for cell, n in of.items() if n}) for part, of in found.items() if any(of.values())
+        }
 
     async def times(self, by: str | None = None) -> Times:
         asked = self._of(self.months, by)
