@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
@@ -61,6 +61,19 @@ async def cases(
         if found is not None:
             return await statistics.page_of(ctx, found.as_of, found.names, cell, found.n, found.page, offset + limit)
     return await statistics.cases(ctx, who, query, cell, limit=limit, cursor=cursor)
+
+
+async def registries(ctx: Context, who: Principal, more: Iterable[str] = ()) -> list[str]:
+    """Registries to choose from: those of the cases in the reader's reach, and `more`.
+
+    All that are configured where there are no cases, or where it would tell a small number that there is one.
+    """
+    now = await ctx.db.clock.now()
+    async with ctx.db.pool.acquire() as con:
+        programs = await grants.programs_seen(ctx, con, who, now)
+        below = await grants.suppress_below(ctx, con, who, programs, now)
+        found = set() if below or not (await rollups.state(con)).whole else await sums.registries(con, sorted(programs))
+    return sorted(found | (set(more) & set(ctx.catalog.registries)) if found else ctx.catalog.registries)
 
 
 async def _now(

@@ -221,6 +221,16 @@ async def counts(con: "Connection", asked: Asked) -> Counts:
     return found
 
 
+async def registries(con: "Connection", programs: Sequence[str]) -> set[str]:
+    """Those that a case of these programs has."""
+    rows = await con.fetch(
+        "select distinct registry from rollup_count where program = any($1) and month = $2 and registry <> ''",
+        list(programs),
+        FIRST,
+    )
+    return {row["registry"] for row in rows}
+
+
 async def times(con: "Connection", asked: Asked, now: datetime) -> Times:
     """By part, how each time stands."""
     part, where, arguments = _of(asked)

@@ -16,14 +16,14 @@ from notifier.domain import small_numbers
 from notifier.domain.figures import KEPT_BACK
 from notifier.domain.period import midnight
 from notifier.errors import Invalid, NotFound
-from notifier.services import appeal_figures, appealing, grants, parquet, reports, statistics, statistics_file
+from notifier.services import appeal_figures, appealing, grants, parquet, reports, statistics, statistics_file, summed
 from notifier.services.appealing import Filing
 from notifier.services.reports import Form
 from notifier.services.statistics import Query
-from notifier.services.summed import summed
 from notifier.web.views.statistics import StatisticsOut
 from tests.services.stages import ADA, HOOK, MAIL, RITA, Stage
 from tests.services.test_statistics import EVA, OTTO
+from tests.services.test_summed import added_up
 
 ASKED = Query("opioids")
 
@@ -66,7 +66,7 @@ async def test_the_owner_reads_them_and_who_has_a_grant_does_not(granted: Stage)
     assert found.slices[0].cohort.funnel["opened"].n == KEPT_BACK
     assert found.comparisons == {}
     assert cohort.funnel["verified"].share is None
-    quick = await summed(granted.ctx, EVA, replace(ASKED, by="registry"))  # never from what was added up
+    quick = await summed.summed(granted.ctx, EVA, replace(ASKED, by="registry"))  # never from what was added up
     assert (quick.suppress_below, quick.whole, quick.slices) == (10, found.whole, found.slices)
 
 
@@ -127,6 +127,12 @@ async def test_nothing_is_had_by_asking_twice(granted: Stage) -> None:
     assert (found.as_of.hour, found.as_of.minute, found.as_of.date()) == (0, 0, now.date())
     assert await reports.verify(ctx, EVA, statistics_file.json_of(statistics_file.document(found)).encode()) == []
     assert (await statistics.statistics(ctx, replace(OTTO, organisation="university"), ASKED)).suppress_below == 10
+
+
+async def test_which_registries_have_cases_is_not_told_either(granted: Stage) -> None:
+    await added_up(granted)
+    assert set(await summed.registries(granted.ctx, RITA)) < set(await summed.registries(granted.ctx, EVA))
+    assert await summed.registries(granted.ctx, EVA) == sorted(granted.ctx.catalog.registries)
 
 
 async def test_sums_over_programs_are_not_told(granted: Stage) -> None:

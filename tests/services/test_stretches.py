@@ -10,7 +10,7 @@ import pytest
 from notifier.domain.table_rows import cohort_rows
 from notifier.errors import Invalid
 from notifier.services import review, rolling, statistics, stretching, summed
-from notifier.services.statistics import BASES, BYS, CountedPage, Query
+from notifier.services.statistics import BASES, BYS, CountedPage, Query, Statistics
 from notifier.store import rollups, stretches
 from tests.services.stages import RITA, Stage
 from tests.services.test_joining import opened
@@ -24,7 +24,11 @@ async def SCRIPT(stage: Stage) -> None:
     """In two months: what `tell` tells, a name that comes back, one that was our error, and all of it is added up."""
     await review.reject(stage.ctx, RITA, await opened(stage, "twice-shop.com"), "no")
     await tell(stage)
+    gone = await opened(stage, "gone-shop.com")
+    await stage.pass_time(hours=1)
+    await opened(stage, "stays-shop.com")
     await stage.pass_time(days=29)
+    await review.withdraw(stage.ctx, RITA, gone, "ours", "error")  # until then both waited since the same day
     await opened(stage, "twice-shop.com")
     await review.withdraw(stage.ctx, RITA, await opened(stage, "later-shop.com"), "ours", "error")
     await added_up(stage)
@@ -42,6 +46,13 @@ async def _written(stage: Stage, size: int) -> int:
 async def _instants(stage: Stage) -> list[datetime]:
     rows = await stage.ctx.db.pool.fetch("select distinct recorded_at from transition order by 1")
     return [row["recorded_at"] for row in rows]
+
+
+def lasted(found: Statistics) -> list[float]:
+    """How long all of them took together, of each slice and time: bins stand at the mean of what is in them."""
+    parts = [part.cohort for part in (found.whole, *found.slices) if part.cohort is not None]
+    curves = [time.curve for part in parts for time in part.times.values()]
+    return [sum(p.time * (p.events + p.censored) for p in curve.points) for curve in curves]
 
 
 @pytest.mark.parametrize("size", [1, 15])
@@ -66,6 +77,7 @@ async def test_as_of_any_instant_the_same_is_said_by_both(
             else:
                 same(found, exact)
                 assert found.as_of == at
+                assert lasted(found) == pytest.approx(lasted(exact), abs=1e-3)
     same(
         await summed.summed(still.ctx, RITA, asked := Query("opioids", "pir", as_of=instants[-1], by="actor")),
         await statistics.statistics(still.ctx, RITA, asked),

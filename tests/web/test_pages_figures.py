@@ -1,5 +1,6 @@
 """The evaluators' pages: numbers by hand, the cases behind each, addresses that keep, and who sees what."""
 
+import asyncio
 import csv
 import html
 import io
@@ -289,6 +290,22 @@ async def test_a_report_that_cannot_be_is_said_on_the_form(eva: Reader, query: s
     assert page.heading == "Reports"
     assert 'role="alert"' in page.text
     assert "<b>" not in page.text
+
+
+async def test_registries_to_choose_from_are_those_of_the_cases(stage: Stage, eva: Reader) -> None:
+    """Else each form lists every operator there is."""
+    async with asyncio.timeout(30):
+        while (await eva.get("/figures")).text.count("<option>verisign") != 1:  # not all of it is added up yet
+            await asyncio.sleep(0.1)
+    page = await eva.get("/figures/reports")
+    assert {"verisign", "pir"} < set(stage.ctx.catalog.registries)
+    choices = re.findall(r'name="registry">(.*?)</select>', page.text, re.DOTALL)
+    assert len(choices) == 3
+    for choice in choices:
+        assert set(re.findall(r"<option>([^<]*)</option>", choice)) == {"verisign", "pir"}
+    other = await eva.get("/figures?registry=radix")
+    assert re.search(r"<option selected>radix</option>", other.text)
+    assert "nowhere" not in (await eva.get("/figures?registry=nowhere")).text.split("<main")[1].split("</form>")[0]
 
 
 async def test_an_auditor_is_not_offered_what_it_may_not_have(stage: Stage) -> None:

@@ -34,7 +34,7 @@ async def show(visit: Visit) -> web.StreamResponse:
     shown = {
         "asked": {name: asked.get(name, "") for name in _ASKED},
         "programs": await statistics.programs_in_reach(visit.ctx, visit.who),
-        "registries": sorted(visit.ctx.catalog.registries),
+        "registries": await summed.registries(visit.ctx, visit.who, filter(None, [asked.get("registry")])),
         "bases": BASES,
         "bys": BYS,
         "day": _DAY.match,

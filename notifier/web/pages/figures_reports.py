@@ -5,7 +5,7 @@ import re
 from aiohttp import web
 
 from notifier.errors import Invalid, Mendable
-from notifier.services import parquet, report_pdf, reports, statistics
+from notifier.services import parquet, report_pdf, reports, statistics, summed
 from notifier.services.access import COUNTED, Role
 from notifier.services.report_data import Asked, Form, Kind
 from notifier.services.report_forms import MEDIA_TYPES
@@ -40,7 +40,7 @@ async def show(visit: Visit, fault: str = "", status: int = 200) -> web.StreamRe
         told=reports.WORDS,
         forms=[form for form in Form if not missing.get(form)],
         programs=await statistics.programs_in_reach(visit.ctx, visit.who),
-        registries=sorted(visit.ctx.catalog.registries),
+        registries=await summed.registries(visit.ctx, visit.who, _registries(visit)),
         taking=set(_registries(visit)),
         last_year=now.year,
     )
