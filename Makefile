@@ -40,7 +40,7 @@ liars: $(VENV)/.dev
 	NOTIFIER_TEST_LIARS=1 $(PYTHON) -m pytest -q -s tests/acceptance/test_liars.py $(ARGS)
 
 fuzz: $(VENV)/.dev
-	NOTIFIER_TEST_FUZZ=20 $(PYTHON) -m pytest -q tests/web/test_openapi.py $(ARGS)
+	NOTIFIER_TEST_FUZZ=20 $(PYTHON) -m pytest -q tests/web/test_openapi.py tests/domain $(ARGS)
 
 screenshots: $(VENV)/.dev
 	$(PYTHON) -m tests.browser.screenshots docs/screens $(ARGS)

@@ -124,18 +124,20 @@ async def house(
     serving: bool = False,
     overlay: OverlaySource = None,
     clock: SimulatedClock | None = None,
+    database: Database | None = None,
 ) -> AsyncIterator[House]:
     """Open pool, clients and adapters over a migrated database; closed in order at the end.
 
     A simulated database is read with its own clock, or with the `clock` of whoever moves it; to serve one is a Conflict.
+    `database`: a migrated one that is open already, which whoever opened it closes.
     """
     configuration, catalog = await asyncio.to_thread(_configured, settings, overlay)
     if catalog.overlay is not None and Egress(settings.egress) is not Egress.LOOPBACK:
         raise Invalid('an overlay names servers on this machine; set egress = "loopback" with it')
-    await migrate(dsn)
     async with AsyncExitStack() as stack:
-        db = await Database.connect(dsn, size=_CONNECTIONS + settings.workers)
-        stack.push_async_callback(db.close)
+        if database is None:
+            database = await stack.enter_async_context(opened(dsn, _CONNECTIONS + settings.workers))
+        db = database
         simulated = await is_simulated(db.pool)
         if simulated and serving:
             raise Conflict("this database's time is simulated, made by a demo; serve needs a state folder of its own")
@@ -146,21 +148,26 @@ async def house(
 
 
 @asynccontextmanager
-async def simulated_clock(dsn: str, start: datetime) -> AsyncIterator[DrivenClock]:
-    """Mark a database without reports as simulated from `start` on. Raises Conflict for one with real reports.
-
-    Nobody else may move the clock that it yields.
-    """
+async def opened(dsn: str, size: int) -> AsyncIterator[Database]:
+    """The database, migrated first, through at most `size` connections; closed at the end."""
     await migrate(dsn)
-    db = await Database.connect(dsn, size=2)
+    db = await Database.connect(dsn, size=size)
     try:
-        if not await is_simulated(db.pool):
-            if await db.fetchval("select exists (select 1 from report)"):
-                raise Conflict("this database holds real reports, so its time cannot be simulated")
-            await SimulatedClock(db.pool).start_at(start)
-        yield await DrivenClock.of(db.pool)
+        yield db
     finally:
         await db.close()
+
+
+async def simulated_clock(db: Database, start: datetime) -> DrivenClock:
+    """Mark a database without reports as simulated from `start` on. Raises Conflict for one with real reports.
+
+    Nobody else may move the clock that it returns.
+    """
+    if not await is_simulated(db.pool):
+        if await db.fetchval("select exists (select 1 from report)"):
+            raise Conflict("this database holds real reports, so its time cannot be simulated")
+        await SimulatedClock(db.pool).start_at(start)
+    return await DrivenClock.of(db.pool)
 
 
 async def _context(

@@ -34,9 +34,10 @@ from notifier.services import access, agreements
 from notifier.services.access import Principal, Role
 from notifier.settings import Settings
 from notifier.store import queue
-from notifier.store.database import SimulatedClock
+from notifier.store.database import Database, SimulatedClock
 from notifier.worker import ticker
 
+CONNECTIONS = 14  # a house's, and two for whoever moves the clock
 REPLY_DOMAIN = "replies.notifier.example"
 ADMINS = ("Ada Admin", "Boris Admin")
 _STAGE = "rehearsal"
@@ -139,21 +140,28 @@ class Rehearsal:
 
 
 @asynccontextmanager
-async def rehearsal(state_dir: Path, dsn: str, plan: Plan, *, armed: bool = True) -> AsyncIterator[Rehearsal]:
+async def rehearsal(
+    state_dir: Path, dsn: str, plan: Plan, *, armed: bool = True, database: Database | None = None
+) -> AsyncIterator[Rehearsal]:
     """Open sandbox, house and daemon over a fresh database; closed again at the end.
 
-    `armed`: two sample admins arm every agreement of the plan, as people would.
+    `armed`: two sample admins arm every agreement of the plan, as people would. `database`: the one of `dsn`, open already
+    and left open; else it is opened here, once for clock and house.
     """
     secrets = {_secret_name(c.registry): _hook_secret(plan.seed, c.registry) for c in plan.cast}
     secrets["alarm_webhook"] = _hook_secret(plan.seed, "alarms of our own")
     async with AsyncExitStack() as stack:
-        clock = await stack.enter_async_context(bootstrap.simulated_clock(dsn, plan.start))
+        if database is None:
+            database = await stack.enter_async_context(bootstrap.opened(dsn, CONNECTIONS))
+        clock = await bootstrap.simulated_clock(database, plan.start)
         sandbox = Sandbox(_sandbox_config(plan, secrets), clock)
         await sandbox.start()
         stack.push_async_callback(sandbox.stop)
         settings = _settings(state_dir, secrets, sandbox.where(), plan)
         house = await stack.enter_async_context(
-            bootstrap.house(settings, dsn, overlay=overlay_of(plan.cast, sandbox.where()), clock=clock)
+            bootstrap.house(
+                settings, dsn, overlay=overlay_of(plan.cast, sandbox.where()), clock=clock, database=database
+            )
         )
         url = await stack.enter_async_context(daemon.working(house, RoleOf.ALL, asyncio.Event()))
         sandbox.connect(url, (settings.inbound_smtp_host, settings.inbound_smtp_port))

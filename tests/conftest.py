@@ -6,7 +6,6 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -17,6 +16,7 @@ from notifier import logs
 from notifier.daemon import spare_collector
 from notifier.store.embedded import EmbeddedPostgres
 from notifier.store.migrate import migrate
+from tests.lending import Lending, made, with_database
 
 # Speed is measured by `make bench`; a busy machine is no defect.
 settings.register_profile("house", deadline=None, max_examples=40)
@@ -26,12 +26,6 @@ settings.load_profile("house")
 logs.configure()
 
 IN_CI = os.environ.get("CI") == "true"
-
-
-def with_database(dsn: str, name: str) -> str:
-    """The same server, another database."""
-    parts = urlsplit(dsn)
-    return f"{parts.scheme}://{parts.netloc}/{name}" + (f"?{parts.query}" if parts.query else "")
 
 
 @pytest.fixture(scope="session")
@@ -60,36 +54,34 @@ Databases = Callable[[], AbstractAsyncContextManager[str]]
 
 
 @pytest.fixture(scope="session")
-def databases(server_dsn: str, template: str) -> Databases:
-    """Opens new, migrated databases; each has a DSN of its own, and is gone when it is left."""
-    return lambda: _database(server_dsn, f"template {template} strategy file_copy")
+async def databases(server_dsn: str, template: str) -> AsyncIterator[Databases]:
+    """Opens migrated databases with nothing in them; each has a DSN of its own, and belongs to nobody else until it is left."""
+    lending = Lending(server_dsn, template)
+    yield lambda: _without_handlers(lending.lend())
+    await lending.close()
 
 
 @pytest.fixture
 async def empty_database_url(server_dsn: str) -> AsyncIterator[str]:
     """DSN of a new database with nothing in it."""
-    async with _database(server_dsn, "template template0") as dsn:
+    async with made(server_dsn, "template template0") as dsn:
         yield dsn
 
 
 @pytest.fixture
 async def database_url(databases: Databases) -> AsyncIterator[str]:
-    """DSN of a new, migrated database; it belongs to this test alone."""
+    """DSN of a migrated database with nothing in it; it belongs to this test alone."""
     async with databases() as dsn:
         yield dsn
 
 
 @asynccontextmanager
-async def _database(server_dsn: str, source: str) -> AsyncIterator[str]:
-    name = f"test_{uuid.uuid4().hex}"
-    con = await asyncpg.connect(server_dsn)
+async def _without_handlers(opened: AbstractAsyncContextManager[str]) -> AsyncIterator[str]:
+    """aiohttp keeps its last thousand handlers, and with each the whole house behind it: some megabytes for each."""
     try:
-        await con.execute(f"create database {name} {source}")
-        yield with_database(server_dsn, name)
-        await con.execute(f"drop database {name} with (force)")
+        async with opened as dsn:
+            yield dsn
     finally:
-        await con.close()
-        # aiohttp keeps its last thousand handlers, and with each the whole house behind it: some megabytes for each.
         web_app._cached_build_middleware.cache_clear()
 
 

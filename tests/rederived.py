@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from scipy import stats
 
 _BEFORE = {
     "opened": "opened",
@@ -91,6 +90,8 @@ def of_cohort(units: Iterable[Mapping[str, str]], as_of: datetime) -> dict[str, 
 def _share(n: int, of: int) -> dict[str, Any]:
     if not of:
         return {"n": n, "of": of}
+    from scipy import stats  # takes seconds to import, and every process of a run reads this file
+
     interval = stats.binomtest(n, of).proportion_ci(0.95, method="wilson")
     return {"n": n, "of": of, "share": n / of, "low": interval.low, "high": interval.high}
 
@@ -109,6 +110,8 @@ def _time(rows: list[dict[str, str]], key: str, as_of: datetime) -> dict[str, An
     n = len(lasted[True]) + len(lasted[False])
     if not lasted[True]:
         return {"n": n, "censored": n, "median": None}
+    from scipy import stats
+
     curve = stats.ecdf(stats.CensoredData(uncensored=lasted[True], right=lasted[False])).sf
     below = [t for t, p in zip(curve.quantiles, curve.probabilities, strict=True) if p <= 0.5 + 1e-12]
     return {"n": n, "censored": len(lasted[False]), "median": below[0] if below else None}

@@ -241,7 +241,7 @@ async def _baseline(con: Connection, case_id: str, requested: Measure, before: d
 
 async def _looks(con: Connection, case_id: str, claim_id: str) -> list[Look]:
     rows = await con.fetch(
-        "select look from observation where case_id = $1 and claim_id = $2 order by at", case_id, claim_id
+        "select look from observation where case_id = $1 and claim_id = $2 order by at, id", case_id, claim_id
     )
     return [Look.from_json(row["look"]) for row in rows]
 

@@ -8,6 +8,7 @@ from playwright.async_api import Browser, async_playwright
 
 from notifier.rehearsal import rehearsal
 from tests.conftest import Databases
+from tests.lending import database_of
 from tests.services.stages import PLAN, Stage
 
 
@@ -23,5 +24,6 @@ async def chromium(require_tool: Callable[..., Path]) -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="module")
 async def stage(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    async with databases() as dsn, rehearsal(tmp_path_factory.mktemp("browser"), dsn, PLAN) as running:
+    folder = tmp_path_factory.mktemp("browser")
+    async with databases() as dsn, rehearsal(folder, dsn, PLAN, database=await database_of(dsn)) as running:
         yield Stage(running)

@@ -5,6 +5,7 @@ import re
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +40,7 @@ class _Class:
     doc: str
 
 
+@cache  # several blocks and tests ask for the same, and to read all of the source takes seconds
 def collect(folder: Path = ROOT / "notifier") -> list[Code]:
     """Codes of `folder`, each once by code, HTTP status and place, sorted. The sandbox speaks to nobody outside."""
     files = [path for path in sorted(folder.rglob("*.py")) if "sandbox" not in path.parts]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from notifier.domain.mentions import MAX_LINE, Mention, mentions, of_field
 from notifier.domain.names import parse
 from notifier.suffixes import load_suffixes
+from tests.domain.drawing import some
 
 SUFFIXES = load_suffixes()
 
@@ -161,7 +162,7 @@ WORDS = st.sampled_from(
 LINES = st.one_of(st.lists(WORDS, max_size=16).map("".join), st.text(max_size=60), st.text(st.characters(codec=None)))
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=some(3000), deadline=None)
 @given(LINES)
 def test_any_line_gives_verdicts_and_only_whole_words_of_it(line: str) -> None:
     found: list[Mention] = list(mentions([line], SUFFIXES))

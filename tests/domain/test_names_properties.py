@@ -14,6 +14,7 @@ from notifier.domain.names import Name, Suffixes, display, parse
 from notifier.domain.urlparts import MAX_BYTES, refang
 from notifier.errors import Refused
 from notifier.suffixes import load_suffixes
+from tests.domain.drawing import some
 from tests.domain.tables.reading import AnyTld
 
 REAL = load_suffixes()
@@ -103,7 +104,7 @@ ANY_TEXT = st.one_of(
 )
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=some(2000), deadline=None)
 @given(ANY_TEXT, st.sampled_from([REAL, AnyTld()]))
 def test_any_text_is_a_canonical_name_or_refused(raw: str, suffixes: Suffixes) -> None:
     name = outcome(raw, suffixes)
@@ -121,7 +122,7 @@ def test_any_text_is_a_canonical_name_or_refused(raw: str, suffixes: Suffixes) -
     display(name.host).encode()
 
 
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=some(10_000), deadline=None)
 @given(st.text("abcdefghijklmnopqrstuvwxyz0123456789-", max_size=59), st.sampled_from(["com", "de", "B.A.a", "ß.de"]))
 def test_any_a_label_is_kept_as_it_is_or_refused(label: str, rest: str) -> None:
     name = outcome(f"Xn--{label}.{rest}", AnyTld())
@@ -202,7 +203,7 @@ PLAIN = st.sampled_from(
 )
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=some(3000), deadline=None)
 @given(st.lists(PLAIN, min_size=1, max_size=10).map("".join), st.sampled_from(["http://", "https://", "ftp://", ""]))
 @example("evil.com\\@good.com", "http://")
 @example("good.com@evil.com", "http://")
@@ -223,7 +224,7 @@ def test_a_name_that_is_taken_is_the_one_that_browsers_and_other_programs_read(t
         assert urlsplit(url).hostname == name.host
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=some(1000), deadline=None)
 @given(st.text(st.characters(categories=["L", "M", "N"]), min_size=1, max_size=12))
 def test_a_name_in_unicode_becomes_its_idna2008_name_or_is_refused(label: str) -> None:
     name = outcome(f"{label}.com", REAL)

@@ -1,13 +1,19 @@
 """Kaplan-Meier and log-rank, against published worked examples, SciPy, and their own laws."""
 
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from notifier.domain.survival import Duration, chi2_tail, kaplan_meier, log_rank
+
+
+def scipy() -> Any:
+    from scipy import stats  # takes seconds to import, and every process of a run reads this file
+
+    return stats
 
 
 def group(happened: list[int], censored: list[int]) -> list[Duration]:
@@ -105,8 +111,8 @@ def test_leaving_something_open_never_makes_it_look_faster(found: list[Duration]
 
 @given(subjects)
 def test_as_scipy(found: list[Duration]) -> None:
-    data = stats.CensoredData.right_censored([d.length for d in found], [not d.happened for d in found])
-    theirs = stats.ecdf(data).sf
+    data = scipy().CensoredData.right_censored([d.length for d in found], [not d.happened for d in found])
+    theirs = scipy().ecdf(data).sf
     ours = kaplan_meier(found)
     for time, share in zip(theirs.quantiles, theirs.probabilities, strict=True):
         assert ours.lasting(float(time)) == pytest.approx(float(share), abs=1e-9)
@@ -119,8 +125,8 @@ def test_log_rank_as_scipy_and_the_same_the_other_way_round(one: list[Duration],
     assert (found.chi2, found.df) == (pytest.approx(turned.chi2, abs=1e-6), turned.df)
     if found.p is None:
         return
-    theirs = stats.logrank(
-        *(stats.CensoredData.right_censored([d.length for d in g], [not d.happened for d in g]) for g in (one, other))
+    theirs = scipy().logrank(
+        *(scipy().CensoredData.right_censored([d.length for d in g], [not d.happened for d in g]) for g in (one, other))
     )
     assert found.chi2 == pytest.approx(theirs.statistic**2, rel=1e-6, abs=1e-9)
     assert found.p == pytest.approx(theirs.pvalue, rel=1e-6, abs=1e-9)
@@ -152,7 +158,7 @@ def test_three_groups_by_hand() -> None:
 
 @given(st.floats(0, 60), st.integers(1, 12))
 def test_the_tail_as_scipy(x: float, df: int) -> None:
-    assert chi2_tail(x, df) == pytest.approx(float(stats.chi2.sf(x, df)), rel=1e-8, abs=1e-12)
+    assert chi2_tail(x, df) == pytest.approx(float(scipy().chi2.sf(x, df)), rel=1e-8, abs=1e-12)
 
 
 def test_what_is_no_chi_squared_is_refused() -> None:

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import registries
 from notifier.adapter import AgreementChannel
+from notifier.cli.main import app
 from notifier.errors import Invalid
 from notifier.resources import folder
 from tests.docs import examples
@@ -39,7 +41,8 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def check_config(tmp_path: Path) -> Callable[..., tuple[int, str]]:
-    """`notifier check-config` over a configuration with one channel, and packages from these folders."""
+    """`notifier check-config` over a configuration with one channel, and packages from these folders: then in a process of
+    its own, to whose path they belong."""
 
     def check(adapter: str, address: str, *packages: Path) -> tuple[int, str]:
         config = tmp_path / "config"
@@ -52,6 +55,9 @@ def check_config(tmp_path: Path) -> Callable[..., tuple[int, str]]:
             "PYTHONPATH": os.pathsep.join(map(str, packages)),
             "NOTIFIER_CONFIG_FOLDER": str(config),
         }
+        if not packages:
+            typed = CliRunner().invoke(app, ["check-config"], env=env, catch_exceptions=False)
+            return typed.exit_code, typed.output
         run = subprocess.run(
             [sys.executable, "-m", "notifier.cli.main", "check-config"],
             cwd=Path(__file__).parents[2],

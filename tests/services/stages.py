@@ -24,6 +24,7 @@ from notifier.services.review import Preview
 from notifier.services.submitted import Submitted
 from notifier.store import keys
 from registries import smtp
+from tests.lending import database_of
 
 START = datetime(2026, 11, 2, 14, tzinfo=UTC)  # the day that the sample evidence was made for
 PLAN = Plan(
@@ -197,7 +198,7 @@ class Stage:
 @asynccontextmanager
 async def staged(folder: Path, dsn: str, plan: Plan = PLAN, *, armed: bool = True) -> AsyncIterator[Stage]:
     """A stage over a new database. At its end no job was dropped, and the log holds."""
-    async with rehearsal(folder, dsn, plan, armed=armed) as running:
+    async with rehearsal(folder, dsn, plan, armed=armed, database=await database_of(dsn)) as running:
         stage = Stage(running)
         yield stage
         await running.quiet()

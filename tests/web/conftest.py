@@ -7,6 +7,7 @@ import pytest
 
 from notifier.rehearsal import rehearsal
 from tests.conftest import Databases
+from tests.lending import database_of
 from tests.services.stages import PLAN, Stage
 from tests.web.callers import Callers, tokens
 
@@ -17,7 +18,8 @@ async def callers(
 ) -> AsyncIterator[Callers]:
     """One house for a test module, by its `HOUSE` where it has such a plan: each test reports names of its own."""
     plan = getattr(request.module, "HOUSE", PLAN)
-    async with databases() as dsn, rehearsal(tmp_path_factory.mktemp("web"), dsn, plan) as running:
+    folder = tmp_path_factory.mktemp("web")
+    async with databases() as dsn, rehearsal(folder, dsn, plan, database=await database_of(dsn)) as running:
         stage = Stage(running)
         async with aiohttp.ClientSession(base_url=running.url) as session:
             yield Callers(stage, session, await tokens(stage))

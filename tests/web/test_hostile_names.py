@@ -109,7 +109,7 @@ HOSTILE = [
 
 
 def a_labels(count: int) -> list[str]:
-    rng = random.Random(20261125)  # the same names in every run
+    rng = random.Random()  # other names in every run; what fails is shown with its name
     letters = string.ascii_lowercase + string.digits + "-"
     return [f"xn--{''.join(rng.choices(letters, k=rng.randint(0, 59)))}.com" for _ in range(count)]
 
@@ -138,7 +138,7 @@ async def test_text_that_is_no_unicode(callers: Callers) -> None:
 
 
 async def test_a_batch_of_them_gives_each_row_its_verdict(callers: Callers) -> None:
-    texts = [text for text in HOSTILE if text.strip()] + a_labels(400)
+    texts = [text for text in HOSTILE if text.strip()] + a_labels(100)
     lines = "\n".join(json.dumps({"domain": text, "program": "opioids", "summary": "s"}) for text in texts)
     said = await callers.post("/reports/batch", data=lines.encode(), headers={"Content-Type": "application/x-ndjson"})
     assert said.status == 200, said
@@ -147,7 +147,7 @@ async def test_a_batch_of_them_gives_each_row_its_verdict(callers: Callers) -> N
     for text, result in zip(texts, said.body["results"], strict=True):
         if text.startswith("xn--") and result["code"] is None:
             assert result["host"] == text
-    assert len(taken) > 200
+    assert len(taken) > 50
 
 
 async def test_a_spreadsheet_of_them(callers: Callers) -> None:

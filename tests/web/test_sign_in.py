@@ -11,7 +11,7 @@ import pyotp
 import pytest
 
 from notifier.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthenticated
-from notifier.services import people, sign_in
+from notifier.services import credentials, people, sign_in
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
 from notifier.services.people import Reach
@@ -107,7 +107,9 @@ async def test_after_five_wrong_tries_the_right_password_waits_too(stage: Stage)
 
 
 async def test_one_address_cannot_try_many_names(stage: Stage) -> None:
-    for n in range(50):
+    for n in range(45):  # as each try is counted; to hold a password against a hash costs a fifth of a second
+        await credentials.count_try(stage.ctx, f"name {n}", "198.51.100.7")
+    for n in range(45, 50):
         with pytest.raises(Unauthenticated):
             await enter(stage.ctx, f"name {n}", source="198.51.100.7")
     with pytest.raises(TooMany):

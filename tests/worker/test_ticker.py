@@ -26,7 +26,9 @@ REPORT = b'{"program": "piracy", "domain": "shop-of-films.com", "summary": "A sh
 async def house(database_url: str, tmp_path: Path) -> AsyncIterator[House]:
     """A house whose daemon does not run, over a clock that stands still."""
     settings = Settings(state_dir=tmp_path, egress="loopback")
-    async with bootstrap.simulated_clock(database_url, START), bootstrap.house(settings, database_url) as opened:
+    async with bootstrap.opened(database_url, 2) as db:
+        await bootstrap.simulated_clock(db, START)
+    async with bootstrap.house(settings, database_url) as opened:
         yield opened
 
 
