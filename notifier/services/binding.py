@@ -100,7 +100,7 @@ async def cured(ctx: Context, tx: Tx, case: Case) -> bool:
         "and look->'delegation'->>'answer' = 'delegated' and look->'content'->>'answer' in ('served', 'gone', 'changed') "
         "and at > coalesce((select max((body->>'captured_at')::timestamptz) from evidence where case_id = $1 "
         "and kind = 'capture' and coalesce(body->>'http_status', '200') like '2%' "
-        "and (body->>'finding' = 'infringing' or body->>'offers' is not null)), '-infinity') order by at desc",
+        "and (body->>'finding' = 'infringing' or body->>'offers' is not null)), '-infinity') order by at desc, id desc",
         case.id,
     )
     gone = list(takewhile(lambda row: row["answer"] == "gone", rows))

@@ -117,7 +117,7 @@ async def end(ctx: Context, tx: Tx, case: Case, observation_id: str) -> bool:
     windows = ctx.program(case.program).windows
     family = [case.id, *(await case_store.merged_into(tx.con, case.id))]
     removals = await tx.con.fetch(
-        "select verdict, outcome, credited, claimed_at from claim where case_id = any($1) and measure = $2 order by claimed_at",
+        "select verdict, outcome, credited, claimed_at from claim where case_id = any($1) and measure = $2 order by claimed_at, id",
         family,
         str(Measure.CONTENT_REMOVAL),
     )
@@ -165,7 +165,7 @@ async def _words(con: Connection, case: Case) -> str:
     rows = await con.fetch(
         "select at, look->'content'->>'answer' as answer from observation where case_id = $1 "
         "and look->'delegation'->>'answer' = 'delegated' and look->'content'->>'answer' in ('served', 'gone', 'changed') "
-        "order by at desc",
+        "order by at desc, id desc",
         case.id,
     )
     gone: list[datetime] = []
@@ -228,7 +228,7 @@ async def _told_last(con: Connection, case: Case) -> str | None:
     found: str | None = await con.fetchval(
         "select look->'content'->>'answer' from observation where case_id = $1 and at > $2 "
         "and look->'delegation'->>'answer' = 'delegated' and look->'content'->>'answer' in ('served', 'gone', 'changed') "
-        "order by at desc limit 1",
+        "order by at desc, id desc limit 1",
         case.id,
         case.notified_at or case.opened_at,
     )

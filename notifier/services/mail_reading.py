@@ -150,7 +150,7 @@ async def _notice_by(tx: Tx, clue: Clue) -> list[str]:
         case What.REFERENCE:  # the case's newest notice that somebody may answer
             query = (
                 "select n.id from notice n join cases c on c.id = n.case_id where c.reference = $1 "
-                "and n.state in ('sent', 'delivered', 'uncertain', 'bounced') order by n.queued_at desc limit 1"
+                "and n.state in ('sent', 'delivered', 'uncertain', 'bounced') order by n.queued_at desc, n.id desc limit 1"
             )
     if clue.what is What.NOTICE and as_uuid(clue.value) is None:
         return []

@@ -268,7 +268,7 @@ async def notice(ctx: Context, who: Principal, notice_id: str) -> Mapping[str, A
         raise NotFound(f"no notice {notice_id!r}")
     answers = await ctx.db.fetch(
         "select id, kind, measure, actor, reason, effective_at, comment, domain, received_at from response "
-        "where notice_id = $1 order by received_at",
+        "where notice_id = $1 order by received_at, id",
         notice_id,
     )
     attempts = await ctx.db.fetch(

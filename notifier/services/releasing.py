@@ -184,7 +184,9 @@ async def _standing(ctx: Context, con: Connection, notice: Notice, gap: timedelt
     sent, until = notice.sent_at or notice.drafted_at, ends(ctx, notice)
     baseline = await observations.baseline(con, notice.case_id, sent)
     rows = await con.fetch(
-        "select look from observation where case_id = $1 and at > $2 order by at desc limit 500", notice.case_id, sent
+        "select look from observation where case_id = $1 and at > $2 order by at desc, id desc limit 500",
+        notice.case_id,
+        sent,
     )
     looks = [Look.from_json(row["look"]) for row in reversed(rows)]
     shown = any(still_shows(Measure.HOLD, notice.party, baseline, one) for one in looks)

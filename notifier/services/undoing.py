@@ -137,7 +137,7 @@ async def _standing(con: Connection, undo: Notice, first: Notice, gap: timedelta
     baseline = await observations.baseline(con, undo.case_id, first.sent_at or undo.drafted_at)
     rows = await con.fetch(
         "select at, look from observation where case_id = $1 and ($2::timestamptz is null or at > $2) "
-        "order by at desc limit 100",
+        "order by at desc, id desc limit 100",
         undo.case_id,
         first.sent_at,
     )

@@ -118,7 +118,7 @@ async def compare(ctx: Context, tx: Tx, case: Case, seen: Look, observation_id: 
         return
     stored = await tx.con.fetchval(
         "select look from observation where case_id = $1 and id <> $2 and look->'registration'->>'answer' = 'found' "
-        "and look->'delegation'->>'answer' <> 'inconclusive' order by at desc limit 1",
+        "and look->'delegation'->>'answer' <> 'inconclusive' order by at desc, id desc limit 1",
         case.id,
         observation_id,
     )

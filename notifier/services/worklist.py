@@ -126,7 +126,7 @@ async def alarms_closed(ctx: Context, who: Principal, *, limit: int = 20) -> Seq
     rows = await ctx.db.fetch(
         "select w.id, w.kind, w.case_id, w.sentence, w.raised_at, w.closed_at, w.closed_by, w.close_reason, c.reference, "
         "c.target from alarm w left join cases c on c.id = w.case_id where w.closed_at is not null "
-        f"and {scope.condition} order by w.closed_at desc limit {int(limit)}",
+        f"and {scope.condition} order by w.closed_at desc, w.id desc limit {int(limit)}",
         *scope.args,
     )
     return [dict(row) for row in rows]

@@ -89,6 +89,6 @@ async def untold(con: "Connection") -> list[str]:
     rows = await con.fetch(
         "select id from alarm a where told_at is null and closed_at is null and taken_by is null and not exists "
         "(select from timer where kind = 'alarm.tell' and ref = a.id and fired_at is null and cancelled_at is null) "
-        "order by raised_at"
+        "order by raised_at, id"
     )
     return [str(row["id"]) for row in rows]

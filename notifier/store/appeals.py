@@ -232,7 +232,7 @@ async def heard_before(con: "Connection", case_id: str, notice_id: str, *, prove
     that was shown counts."""
     found = await con.fetchval(
         "select id from appeal where case_id = $1 and notice_id = $2 and state in ('upheld', 'overturned', 'partial') "
-        "and (proven_at is not null or not $3) order by decided_at desc limit 1",
+        "and (proven_at is not null or not $3) order by decided_at desc, id desc limit 1",
         case_id,
         notice_id,
         proven,

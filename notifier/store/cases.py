@@ -283,7 +283,7 @@ async def goes_on(con: "Connection", program: str, target: str) -> str | None:
 async def latest_ended(con: "Connection", program: str, target: str) -> str | None:
     """The id of the newest case that is over for this target and program."""
     found = await con.fetchval(
-        "select id from cases where program = $1 and target = $2 and not state = any($3) order by opened_at desc limit 1",
+        "select id from cases where program = $1 and target = $2 and not state = any($3) order by opened_at desc, id desc limit 1",
         program,
         target,
         [str(state) for state in OPEN],

@@ -35,7 +35,7 @@ async def baseline(con: "Connection", case_id: str, before: datetime | None, *, 
     """The newest look taken to send by, no later than `before` (None: of all); with `any_look` the newest of any purpose."""
     stored = await con.fetchval(
         "select look from observation where case_id = $1 and (purpose = 'baseline' or $2) and at <= coalesce($3, at) "
-        "order by at desc limit 1",
+        "order by at desc, id desc limit 1",
         case_id,
         any_look,
         before,
