@@ -106,7 +106,10 @@ def require_tool() -> Callable[..., Path]:
 
 
 # Files whose tests are few and long. Begun last, one process would run them while the others have nothing left to do.
-_FIRST = ("tests/acceptance/", "tests/web/test_openapi.py", "tests/web/test_roles.py", "tests/mail/", "tests/services/")
+_FIRST = (
+    *("tests/acceptance/", "tests/web/test_openapi.py", "tests/browser/", "tests/web/test_roles.py", "tests/mail/"),
+    *("tests/net/test_screenshot.py", "tests/cli/", "tests/store/", "tests/services/", "tests/web/", "tests/net/"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

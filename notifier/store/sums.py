@@ -6,13 +6,14 @@ known are kept for each group alone (`stretches`).
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from operator import add as plus
 from typing import TYPE_CHECKING, Any
 
 from notifier.domain import rollup
-from notifier.domain.rollup import NONE, Added, Group, Some, Spent
+from notifier.domain.rollup import Added, Group, Some, Spent
 
 if TYPE_CHECKING:
     from notifier.store.database import Connection
@@ -21,9 +22,22 @@ FIRST, LAST = date.min, date(9999, 1, 1)  # the first is minus infinity in the d
 _ALL = "*"  # of a row over all registries, or all outcomes; over all months is FIRST
 _PART = 64  # so many days, weeks or four weeks are one row at most
 
-_GROUP = (("month", "date"), ("program", "text"), ("registry", "text"), ("outcome", "text"), ("actor", "text"))
-_STRETCH = (("level", "smallint"), ("until", "timestamptz"))
-_TIME = (("key", "text"), ("how", "text"), ("part", "integer"))
+_GROUP = {"month": "date", "program": "text", "registry": "text", "outcome": "text", "actor": "text"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Of now: columns that name a row, with their types, and those that are arrays: what the numbers are of, and they."""
+
+    name: str
+    key: Mapping[str, str]
+    item: str
+    numbers: tuple[str, ...]
+
+
+_COUNTS = _Table("rollup_count", _GROUP, "cell", ("n",))
+_TIMES = _Table("rollup_time", {**_GROUP, "key": "text", "how": "text", "part": "integer"}, "at", ("n", "micros"))
+_Rows = dict[tuple[Any, ...], dict[Any, tuple[int, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +79,8 @@ class Asked:
 
 
 Counts = dict[str, Counter[str]]
-Times = dict[
-    str, dict[tuple[str, str, int], tuple[int, int]]
-]  # of `Spent` and `Some`; plain, since there are very many
+# Of `Spent` and `Some`; plain, since there are very many.
+Times = dict[str, dict[tuple[str, str, int], tuple[int, int]]]
 
 
 # --- writing --------------------------------------------------------------------------------------------------------
@@ -75,10 +88,9 @@ Times = dict[
 
 async def add(con: "Connection", added: Added) -> None:
     """Add to what is known now. In the transaction of whoever adds up alone; a row of nothing goes."""
-    counts: dict[tuple[Any, ...], Counter[str]] = {}
-    times: dict[tuple[Any, ...], dict[int, Some]] = {}
+    counts: _Rows = {}
+    times: _Rows = {}
     for group, sums in added.groups.items():
-        counted = {cell: n for cell, n in sums.counts.items() if n}
         spent = [
             ((one.key, one.how, _part(one)), one.at, some)
             for kept, n in sums.times.items()
@@ -86,12 +98,19 @@ async def add(con: "Connection", added: Added) -> None:
             for one, some in rollup.grains(kept, n)
         ]
         for row in _rows(group):
-            counts.setdefault(row, Counter()).update(counted)
+            of = counts.setdefault(row, {})
+            for cell, n in sums.counts.items():
+                if n:
+                    _put(of, cell, (n,))
             for key, at, some in spent:
-                of = times.setdefault((*row, *key), {})
-                of[at] = of.get(at, NONE).and_more(*some)
-    await _merge(con, "rollup_count", _GROUP, counts)
-    await _merge(con, "rollup_time", (*_GROUP, *_TIME), times)
+                _put(times.setdefault((*row, *key), {}), at, some)
+    await _merge(con, _COUNTS, counts)
+    await _merge(con, _TIMES, times)
+
+
+def _put(of: dict[Any, tuple[int, ...]], item: Any, numbers: tuple[int, ...]) -> None:
+    before = of.get(item)
+    of[item] = numbers if before is None else tuple(map(plus, before, numbers))
 
 
 def _part(spent: Spent) -> int:
@@ -107,42 +126,40 @@ def _rows(group: Group) -> Iterator[tuple[Any, ...]]:
     yield month, program, _ALL, _ALL, _ALL
 
 
-async def _merge(
-    con: "Connection", table: str, key: Sequence[tuple[str, str]], found: Mapping[tuple[Any, ...], Mapping[Any, Any]]
-) -> None:
-    """Add to rows that are there, and make those that are not. `table` and `key` are constants of this room."""
-    timed = table == "rollup_time"
-    names, numbers = ", ".join(name for name, _ in key), "at, n, micros" if timed else "cell, n"
-    types = ", ".join(f"${n}::{kind}[]" for n, (_, kind) in enumerate(key, 1))
+async def _merge(con: "Connection", table: _Table, found: _Rows) -> None:
+    """Add to rows that are there, and make those that are not."""
+    names, arrays = ", ".join(table.key), (table.item, *table.numbers)
+    types = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(table.key.values(), 1))
     rows = await con.fetch(
-        f"select t.* from {table} t join unnest({types}) as k ({names}) using ({names})",
-        *([list(column) for column in zip(*found, strict=True)] or [[] for _ in key]),
+        f"select t.* from {table.name} t join unnest({types}) as k ({names}) using ({names})", *_columns(found, table)
     )
-    there: dict[tuple[Any, ...], dict[Any, Any]] = {}
+    there: _Rows = {}
     for row in rows:
-        kept = map(Some, row["n"], row["micros"]) if timed else row["n"]
-        there[tuple(row[name] for name, _ in key)] = dict(zip(row["at" if timed else "cell"], kept, strict=True))
+        numbers = zip(*(row[name] for name in table.numbers), strict=True)
+        there[tuple(row[name] for name in table.key)] = dict(zip(row[table.item], numbers, strict=True))
     made, gone = [], []
-    for row_key, more in found.items():
-        before = there.get(row_key, {})
+    for key, more in found.items():
+        of = there.get(key, {})
         for item, n in more.items():
-            before[item] = before.get(item, NONE).and_more(*n) if timed else before.get(item, 0) + n
-        if kept := {item: n for item, n in before.items() if (any(n) if timed else n)}:
-            made.append(
-                (*row_key, list(kept), *map(list, zip(*kept.values(), strict=True) if timed else [kept.values()]))
-            )
-        elif row_key in there:
-            gone.append(row_key)
-    values = ", ".join(f"${n}" for n in range(1, len(key) + numbers.count(",") + 2))
-    kept_too = ", ".join(f"{name} = excluded.{name}" for name in numbers.split(", "))
+            _put(of, item, n)
+        if kept := {item: n for item, n in of.items() if any(n)}:
+            made.append((*key, list(kept), *map(list, zip(*kept.values(), strict=True))))
+        elif key in there:
+            gone.append(key)
+    values = ", ".join(f"${n}" for n in range(1, len(table.key) + len(arrays) + 1))
     await con.executemany(
-        f"insert into {table} ({names}, {numbers}) values ({values}) on conflict ({names}) do update set {kept_too}",
+        f"insert into {table.name} ({names}, {', '.join(arrays)}) values ({values}) "
+        f"on conflict ({names}) do update set {', '.join(f'{name} = excluded.{name}' for name in arrays)}",
         made,
     )
-    if gone:
-        same = " and ".join(f"{table}.{name} = k.{name}" for name, _ in key)
-        columns = [list(column) for column in zip(*gone, strict=True)]
-        await con.execute(f"delete from {table} using unnest({types}) as k ({names}) where {same}", *columns)
+    same = " and ".join(f"{table.name}.{name} = k.{name}" for name in table.key)
+    await con.execute(
+        f"delete from {table.name} using unnest({types}) as k ({names}) where {same}", *_columns(gone, table)
+    )
+
+
+def _columns(keys: Iterable[tuple[Any, ...]], table: _Table) -> list[list[Any]]:
+    return [list(column) for column in zip(*keys, strict=True)] or [[] for _ in table.key]
 
 
 async def write_stretch(con: "Connection", until: datetime, added: Added) -> None:
@@ -157,16 +174,16 @@ async def write_stretch(con: "Connection", until: datetime, added: Added) -> Non
             if any(some):
                 of.setdefault((spent.key, spent.how), {})[spent.at] = some
         times += [(*row, *key, list(some), *map(list, zip(*some.values(), strict=True))) for key, some in of.items()]
-    group_names = [name for name, _ in (*_STRETCH, *_GROUP)]
-    await con.copy_records_to_table("stretch_count", records=counts, columns=[*group_names, "cell", "n"])
+    columns = ["level", "until", *_GROUP]
+    await con.copy_records_to_table("stretch_count", records=counts, columns=[*columns, "cell", "n"])
     await con.copy_records_to_table(
-        "stretch_time", records=times, columns=[*group_names, "key", "how", "at", "n", "micros"]
+        "stretch_time", records=times, columns=[*columns, "key", "how", "at", "n", "micros"]
     )
 
 
 async def join_stretches(con: "Connection", level: int, since: datetime, until: datetime) -> None:
     """One stretch of `level` of those of the level below it that end after `since`, up to `until`."""
-    group = ", ".join(name for name, _ in _GROUP)
+    group = ", ".join(_GROUP)
     await con.execute(
         f"insert into stretch_count (level, until, {group}, cell, n) "
         f"select $1, $3, {group}, array_agg(cell), array_agg(n) from ("

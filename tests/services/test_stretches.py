@@ -113,7 +113,7 @@ async def test_each_number_has_the_same_cases(still: Stage) -> None:
     for size in (3, 15):
         await _written(still, size)
         at = (await _instants(still))[-2]
-        for by in (None, *BYS):
+        for by in (None, *BYS) if size == 15 else ("registry",):
             query = Query(as_of=at, by=by)  # type: ignore[arg-type]
             exact = await statistics.statistics(still.ctx, RITA, query)
             for part in (exact.whole, *exact.slices):
