@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from notifier.store.database import Connection
 
-_LOCK, STRETCHING = 726_030, 726_035
+ADDING, STRETCHING = 726_030, 726_035
 _TABLES = (
     *("rollup_count", "rollup_time", "rollup_of", "ledger_of", "ledger_day"),
     *("stretch", "stretch_count", "stretch_time"),
@@ -53,7 +53,7 @@ async def state(con: "Connection") -> State:
 
 
 @asynccontextmanager
-async def alone(con: "Connection", what: int = _LOCK) -> "AsyncIterator[bool]":
+async def alone(con: "Connection", what: int = ADDING) -> "AsyncIterator[bool]":
     """A transaction in which no other process adds up; False: another one is at it."""
     async with con.transaction():
         yield await con.fetchval("select pg_try_advisory_xact_lock($1)", what)

@@ -9,13 +9,13 @@ import pytest
 
 from notifier.domain.table_rows import cohort_rows
 from notifier.errors import Invalid
-from notifier.services import review, rolling, statistics, stretching, summed
+from notifier.services import review, statistics, stretching, summed
 from notifier.services.statistics import BASES, BYS, CountedPage, Query, Statistics
-from notifier.store import rollups, stretches
+from notifier.store import stretches
 from tests.services.stages import RITA, Stage
 from tests.services.test_joining import opened
 from tests.services.test_statistics import EVA, tell
-from tests.services.test_summed import added_up, same
+from tests.services.test_summed import added_up, nobody_adds_up, same
 
 _TICK = timedelta(microseconds=1)
 
@@ -156,7 +156,7 @@ async def test_far_behind_what_is_written_the_histories_are_read(still: Stage, m
 
 async def test_a_stretch_ends_where_it_ends_whenever_it_is_written(stage: Stage) -> None:
     ends = "select level, until from stretch order by until, level"
-    await rolling.roll(stage.ctx)
+    await added_up(stage)
     await opened(stage, "first-shop.com")
     await _written(stage, 3)
     early = await stage.ctx.db.pool.fetch(ends)
@@ -175,7 +175,7 @@ async def test_nothing_is_recorded_in_a_stretch_that_is_written_and_other_defini
     stage: Stage,
 ) -> None:
     """Who writes while the clock stands is recorded behind the end of the stretch."""
-    await rolling.roll(stage.ctx)
+    await added_up(stage)
     await opened(stage, "first-shop.com")
     await _written(stage, 1)
     until = await stage.ctx.db.fetchval("select max(until) from stretch")
@@ -184,7 +184,7 @@ async def test_nothing_is_recorded_in_a_stretch_that_is_written_and_other_defini
     assert await stage.ctx.db.fetchval("select min(recorded_at) from transition where case_id = $1", later) > until
     assert (await summed.summed(stage.ctx, RITA, Query(as_of=until))).case_list is None
     await stage.ctx.db.pool.execute("update rollup_state set definitions = '0'")
-    async with stage.ctx.db.pool.acquire() as con, rollups.alone(con):  # nobody adds up meanwhile
+    async with nobody_adds_up(stage):
         assert not await stretching.stretch(stage.ctx, 1)
         assert (await summed.summed(stage.ctx, RITA, Query(as_of=until))).case_list is not None  # from the histories
     await added_up(stage)
