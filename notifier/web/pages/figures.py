@@ -107,12 +107,14 @@ async def show_cases(visit: Visit) -> web.StreamResponse:
         page = await summed.cases(visit.ctx, visit.who, _query(asked), cell, cursor=cursor)
         told = _told(cell)
     back = f"{_AT}?{urlencode({name: asked[name] for name in _ASKED if name in asked})}"
+    in_groups = "fate" not in asked and not cell.startswith(appeal_figures.CELL) and asked.get("basis") != "period"
     return await visit.page(
         "figures_cases",
         200,
         found=page,
         told=told,
         definition=_definition(cell),
+        in_groups=in_groups,
         names_shown=any(item.domain is not None for item in page.items),
         back=back,
     )
