@@ -40,32 +40,10 @@ create table stretch (
 );
 
 -- What became known in a stretch: that much more than before it, or less.
-create table stretch_count (
-  level smallint not null,
-  until timestamptz not null,
-  month date not null,
-  program text not null,
-  registry text not null,
-  outcome text not null,
-  actor text not null,
-  cell text[] not null,
-  n bigint[] not null
-);
+create table stretch_count (level smallint not null, until timestamptz not null, like rollup_count);
 create index stretch_count_until on stretch_count (level, until, program);
-create table stretch_time (
-  level smallint not null,
-  until timestamptz not null,
-  month date not null,
-  program text not null,
-  registry text not null,
-  outcome text not null,
-  actor text not null,
-  key text not null,
-  how text not null check (how in ('happened', 'stopped', 'day')),
-  at integer[] not null,
-  n bigint[] not null,
-  micros bigint[] not null
-);
+create table stretch_time (level smallint not null, until timestamptz not null, like rollup_time);
+alter table stretch_time drop column part, add check (how in ('happened', 'stopped', 'day'));
 create index stretch_time_until on stretch_time (level, until, program);
 
 create index transition_recorded on transition (recorded_at);

@@ -150,7 +150,7 @@ def cohort_cells(units: Iterable[History]) -> dict[str, list[History]]:
     return found
 
 
-def basis_of(cell: str) -> str | None:
+def shown_with(cell: str) -> str | None:
     """The cell that must not be empty for this one to be in an answer, too, when nothing is in it; None: there is none."""
     kind, _, rest = cell.partition("/")
     if cell in ALWAYS:

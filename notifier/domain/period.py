@@ -43,6 +43,12 @@ def midnight(at: datetime) -> datetime:
     return datetime.combine(at.astimezone(UTC).date(), time(), UTC)
 
 
+def month_after(at: datetime) -> datetime:
+    """The beginning of the next calendar month, UTC."""
+    at = at.astimezone(UTC)
+    return datetime(at.year + at.month // 12, at.month % 12 + 1, 1, tzinfo=UTC)
+
+
 def flow(spells: Iterable[Spell], start: datetime, end: datetime) -> Flow:
     """The counts for `start` up to, not including, `end`. Raises ValueError for a spell or period that ends before it begins."""
     if end < start:

@@ -10,12 +10,11 @@ from datetime import datetime
 from notifier.domain.accuracy import Accuracy, Counts, accuracy, on_probation
 from notifier.domain.program import Program
 from notifier.errors import Invalid, NotFound
-from notifier.services import access, grants
+from notifier.services import access, counted, grants
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
-from notifier.services.statistics import Counted, CountedPage, Query, next_cursor, open_cursor
+from notifier.services.counted import CountedPage
 from notifier.store import accuracy as store
-from notifier.store import transitions
 from notifier.store.database import Connection, Tx
 
 _SUBSTANTIVE = ("accepted", "rejected", "out_of_scope", "error", "overturned")
@@ -100,25 +99,12 @@ async def cases(
         raise Invalid(f"fate is one of {', '.join(FATES)}")
     if program not in ctx.owned_by(who.organisation) or (who.programs is not None and program not in who.programs):
         raise NotFound(f"no program {program!r}", code="unknown_program")
-    as_of, offset = await ctx.db.clock.now(), 0
-    if cursor is not None:
-        as_of, offset = open_cursor(Query(), cursor)
+    at, offset = counted.begin(None, limit, cursor)
+    as_of = at or await ctx.db.clock.now()
     async with ctx.db.pool.acquire() as con:
         named = (await grants.programs_seen(ctx, con, who, as_of)).get(program, False)
         n, rows = await store.behind(con, program, _EVER, organisation, FATES[fate], limit, offset)
-        reports = await transitions.reports(con, [str(row["case_id"]) for row in rows])
-    items = [
-        Counted(
-            [str(row["case_id"])],
-            [row["reference"]],
-            row["program"],
-            row["target"] if named else None,
-            reports.get(str(row["case_id"]), 0),
-        )
-        for row in rows
-    ]
-    following = next_cursor(as_of, offset + limit) if offset + limit < n else None
-    return CountedPage(as_of, ctx.settings.simulated, fate, n, items, following)
+        return await counted.of_rows(ctx, con, as_of, {program: named}, fate, n, rows, offset + limit)
 
 
 async def is_on_probation(ctx: Context, tx: Tx, program_id: str, organisation: str) -> bool:

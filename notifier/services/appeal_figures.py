@@ -11,12 +11,12 @@ from typing import Final
 from notifier.domain.figures import KEPT_BACK
 from notifier.domain.small_numbers import TOTAL, parts_without
 from notifier.errors import Invalid
-from notifier.services import grants, small_numbers
+from notifier.services import counted, grants, small_numbers
 from notifier.services.access import Principal
 from notifier.services.context import Context
-from notifier.services.paging import MAX_PAGE
-from notifier.services.statistics import Counted, CountedPage, Query, next_cursor, open_cursor
-from notifier.store import appeal_counts, transitions
+from notifier.services.counted import CountedPage
+from notifier.services.statistics import Query
+from notifier.store import appeal_counts
 from notifier.store.database import Connection
 
 OUTCOMES: Final = ("open", "upheld", "overturned", "partial", "withdrawn")
@@ -63,32 +63,15 @@ async def cases(
     outcome = cell.removeprefix(CELL)
     if outcome not in (ALL, *OUTCOMES):
         raise Invalid(f"cell: {cell!r} is none; there are {', '.join(CELL + name for name in (ALL, *OUTCOMES))}")
-    if not 1 <= limit <= MAX_PAGE:
-        raise Invalid(f"limit is 1 to {MAX_PAGE}")
-    as_of, offset = query.as_of or await ctx.db.clock.now(), 0
-    if cursor is not None:
-        as_of, offset = open_cursor(query, cursor)
+    at, offset = counted.begin(query.as_of, limit, cursor)
+    as_of = at or await ctx.db.clock.now()
     async with ctx.db.pool.acquire() as con:
         which, names, below = await _which(ctx, con, who, query, as_of)
         small_numbers.refuse(below, "the cases behind a number")
         found = await appeal_counts.by_outcome(con, which)
         n = sum(found.values()) if outcome == ALL else found.get(outcome, 0)
         rows = await appeal_counts.behind(con, which, None if outcome == ALL else outcome, limit, offset)
-        reports = await transitions.reports(con, [str(row["case_id"]) for row in rows])
-    items = [
-        Counted(
-            [str(row["case_id"])],
-            [row["reference"]],
-            row["program"],
-            row["target"] if names[row["program"]] else None,
-            reports.get(str(row["case_id"]), 0),
-        )
-        for row in rows
-    ]
-    more = offset + limit < n
-    return CountedPage(
-        as_of, ctx.settings.simulated, cell, n, items, next_cursor(as_of, offset + limit) if more else None
-    )
+        return await counted.of_rows(ctx, con, as_of, names, cell, n, rows, offset + limit)
 
 
 async def _which(

@@ -11,12 +11,13 @@ from notifier.domain import figures
 from notifier.domain.definitions import VERSION
 from notifier.domain.figures import CohortFigures, PeriodFigures
 from notifier.domain.history import Change, History, fold, units
+from notifier.domain.period import month_after
 from notifier.domain.survival import LogRank
 from notifier.errors import Invalid, NotFound
-from notifier.services import grants, small_numbers
+from notifier.services import counted, grants, small_numbers
 from notifier.services.access import Principal
 from notifier.services.context import Context
-from notifier.services.paging import MAX_PAGE
+from notifier.services.counted import CountedPage
 from notifier.store import transitions
 from notifier.store.database import Connection
 
@@ -84,35 +85,12 @@ class Statistics:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """One thing that a number counts. `domain` is None where the reader may not see names; `reports`: about it so far."""
-
-    case_ids: Sequence[str]
-    references: Sequence[str]
-    program: str
-    domain: str | None
-    reports: int
-
-
-@dataclass(frozen=True, slots=True)
 class Listed:
     """A unit or case that figures are made of. `domain` is None where the reader may not see names."""
 
     unit: History
     references: Sequence[str]
     domain: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class CountedPage:
-    """`n`: the number itself; `items` a page of what it counts."""
-
-    as_of: datetime
-    simulated: bool
-    cell: str
-    n: int
-    items: Sequence[Counted]
-    next_cursor: str | None
 
 
 async def statistics(ctx: Context, who: Principal, query: Query, *, reports: bool = False) -> Statistics:
@@ -127,8 +105,8 @@ async def statistics(ctx: Context, who: Principal, query: Query, *, reports: boo
         return found
     ids = [case_id for unit in units for case_id in unit.case_ids]
     async with ctx.db.pool.acquire() as con:
-        counted = await transitions.reports(con, ids)
-    return replace(found, reports=sum(counted.values()))
+        told = await transitions.reports(con, ids)
+    return replace(found, reports=sum(told.values()))
 
 
 async def programs_in_reach(ctx: Context, who: Principal) -> list[str]:
@@ -175,39 +153,12 @@ async def cases(
 
     Raises Invalid for a cell that no answer to the query has, or a cursor of another query.
     """
-    if not 1 <= limit <= MAX_PAGE:
-        raise Invalid(f"limit is 1 to {MAX_PAGE}")
-    offset = 0
-    if cursor is not None:
-        as_of, offset = open_cursor(query, cursor)
-        query = replace(query, as_of=as_of)
-    read = await _read(ctx, who, query)
+    as_of, offset = counted.begin(query.as_of, limit, cursor)
+    read = await _read(ctx, who, replace(query, as_of=as_of))
     small_numbers.refuse(read.below, "the cases behind a number")
-    counted = await asyncio.to_thread(_behind, read, cell)
-    return await page_of(
-        ctx, read.as_of, read.names, cell, len(counted), counted[offset : offset + limit], offset + limit
-    )
-
-
-async def page_of(
-    ctx: Context, as_of: datetime, names: Mapping[str, bool], cell: str, n: int, counted: Sequence[History], end: int
-) -> CountedPage:
-    """The page of a number's units or cases that ends before place `end`. `names`: programs, and whether names are shown."""
-    async with ctx.db.pool.acquire() as con:
-        ids = [case_id for one in counted for case_id in one.case_ids]
-        known = await transitions.references(con, ids)
-        reports = await transitions.reports(con, ids)
-    items = [
-        Counted(
-            one.case_ids,
-            [known[case_id][0] for case_id in one.case_ids],
-            one.program,
-            one.target if names[one.program] else None,
-            sum(reports.get(case_id, 0) for case_id in one.case_ids),
-        )
-        for one in counted
-    ]
-    return CountedPage(as_of, ctx.settings.simulated, cell, n, items, next_cursor(as_of, end) if end < n else None)
+    found = await asyncio.to_thread(_behind, read, cell)
+    end = offset + limit
+    return await counted.of_units(ctx, read.as_of, read.names, cell, len(found), found[offset:end], end)
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -270,23 +221,6 @@ async def _read(ctx: Context, who: Principal, query: Query) -> _Read:
     return _Read(replace(query, as_of=as_of), as_of, names, found, below)
 
 
-def open_cursor(query: Query, cursor: str) -> tuple[datetime, int]:
-    """The pages of one number are all of one instant. Raises Invalid for a cursor of another."""
-    try:
-        micros, offset = (int(part) for part in cursor.split("."))
-        as_of = datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
-    except (ValueError, OverflowError, OSError) as error:
-        raise Invalid("the cursor is not one that a page gave; start without it") from error
-    if not 0 <= offset < 2**31 or (query.as_of is not None and query.as_of != as_of):
-        raise Invalid("the cursor is of another as_of; start without it")
-    return as_of, offset
-
-
-def next_cursor(as_of: datetime, offset: int) -> str:
-    """The page of a number that begins at `offset`."""
-    return f"{int(as_of.timestamp()) * 1_000_000 + as_of.microsecond}.{offset}"
-
-
 # --- slices ---------------------------------------------------------------------------------------------------------
 
 
@@ -344,7 +278,7 @@ def months(start: datetime, end: datetime) -> Iterator[tuple[str, datetime, date
     if (end.year - at.year) * 12 + end.month - at.month > _MONTHS or end.year >= MAXYEAR:
         raise Invalid(f"by month: a period of at most {_MONTHS} months")
     while at < end:
-        following = datetime(at.year + at.month // 12, at.month % 12 + 1, 1, tzinfo=UTC)
+        following = month_after(at)
         yield f"{at:%Y-%m}", at, min(following, end)
         at = following
 

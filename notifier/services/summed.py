@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
@@ -10,15 +10,14 @@ from typing import TypeVar
 from notifier.domain import figures, rollup
 from notifier.domain.definitions import VERSION
 from notifier.domain.history import Change, History, fold, units
-from notifier.domain.period import midnight
-from notifier.domain.rollup import NONE, Added, Group
+from notifier.domain.period import midnight, month_after
+from notifier.domain.rollup import NONE, Added, Group, Sums
 from notifier.domain.survival import LogRank
-from notifier.errors import Invalid
-from notifier.services import grants, rolling, statistics, stretching
+from notifier.services import counted, grants, rolling, statistics, stretching
 from notifier.services.access import Principal
 from notifier.services.context import Context
-from notifier.services.paging import MAX_PAGE
-from notifier.services.statistics import COMPARED, UNITS, WHOLE, CountedPage, Query, Slice, Statistics
+from notifier.services.counted import CountedPage
+from notifier.services.statistics import COMPARED, UNITS, WHOLE, Query, Slice, Statistics
 from notifier.store import rollups, stretches, sums, transitions
 from notifier.store.database import Connection
 from notifier.store.sums import Asked, Counts, Range, Times
@@ -53,13 +52,11 @@ async def cases(
     a page needs."""
     months = _whole_months(query)
     if months is not None and query.basis == "cohort":
-        if not 1 <= limit <= MAX_PAGE:
-            raise Invalid(f"limit is 1 to {MAX_PAGE}")
-        as_of, offset = statistics.open_cursor(query, cursor) if cursor is not None else (query.as_of, 0)
+        as_of, offset = counted.begin(query.as_of, limit, cursor)
         asked = replace(query, as_of=as_of)
         found = await _as_of(ctx, who, asked, months, lambda stood: _counted(stood, cell, offset, limit))
         if found is not None:
-            return await statistics.page_of(ctx, found.as_of, found.names, cell, found.n, found.page, offset + limit)
+            return await counted.of_units(ctx, found.as_of, found.names, cell, found.n, found.page, offset + limit)
     return await statistics.cases(ctx, who, query, cell, limit=limit, cursor=cursor)
 
 
@@ -164,15 +161,20 @@ class _Asked:
         told = self.stood.stretches if self.stood else None
         return Asked(sorted(self.programs), self.query.registry, months, by, told)
 
-    async def counts(self, by: str | None = None, months: Range | None = None) -> Counts:
-        asked = self._of(months or self.months, by)
-        found = await sums.counts(self.con, asked)
+    def _more(self, asked: Asked) -> Iterator[tuple[str, Sums, int]]:
+        """What is to be added to the stretches, with its part and its sign; nothing of now."""
         if self.stood:
             for group, more in self.stood.added.groups.items():
                 if (part := asked.part_of(group)) is not None:
-                    of = found.setdefault(part, Counter())
-                    for cell, n in more.counts.items():
-                        of[cell] += self.stood.sign * n
+                    yield part, more, self.stood.sign
+
+    async def counts(self, by: str | None = None, months: Range | None = None) -> Counts:
+        asked = self._of(months or self.months, by)
+        found = await sums.counts(self.con, asked)
+        for part, more, sign in self._more(asked):
+            of = found.setdefault(part, Counter())
+            for cell, n in more.counts.items():
+                of[cell] += sign * n
         return {
             part: Counter({cell: n for cell, n in of.items() if n}) for part, of in found.items() if any(of.values())
         }
@@ -180,14 +182,11 @@ class _Asked:
     async def times(self, by: str | None = None) -> Times:
         asked = self._of(self.months, by)
         found = await sums.times(self.con, asked, self.now)
-        if self.stood:
-            sign = self.stood.sign
-            for group, more in self.stood.added.groups.items():
-                if (part := asked.part_of(group)) is not None:
-                    of = found.setdefault(part, {})
-                    for spent, some in more.times.items():
-                        n, micros = of.get(spent, NONE)
-                        of[spent] = n + sign * some.n, micros + sign * some.micros
+        for part, more, sign in self._more(asked):
+            of = found.setdefault(part, {})
+            for spent, some in more.times.items():
+                n, micros = of.get(spent, NONE)
+                of[spent] = n + sign * some.n, micros + sign * some.micros
         return found
 
     async def groups(self, cell: str) -> dict[Group, int]:
@@ -293,26 +292,26 @@ async def _counted(asked: _Asked, cell: str, offset: int, limit: int) -> _Page:
                 told[group.month, group.program, group.registry] += n
         return told
 
-    counted = in_slice(await asked.groups(figure)) if known else Counter()
-    if not counted:
-        basis = figures.basis_of(figure)
-        if basis is None or not ((key == WHOLE and figure in figures.ALWAYS) or in_slice(await asked.groups(basis))):
+    n_of = in_slice(await asked.groups(figure)) if known else Counter()
+    if not n_of:
+        other = figures.shown_with(figure)
+        if other is None or not ((key == WHOLE and figure in figures.ALWAYS) or in_slice(await asked.groups(other))):
             raise statistics.no_such_cell(cell)
     page: list[History] = []
     passed = 0
-    for month, program, registry in sorted(counted):
-        n, passed = counted[month, program, registry], passed + counted[month, program, registry]
+    for month, program, registry in sorted(n_of):
+        n, passed = n_of[month, program, registry], passed + n_of[month, program, registry]
         if passed <= offset:
             continue
         if passed - n >= offset + limit:
             break
         start = datetime(month.year, month.month, 1, tzinfo=UTC)
-        end = datetime(month.year + month.month // 12, month.month % 12 + 1, 1, tzinfo=UTC)
+        end = month_after(start)
         changes = await transitions.changes(asked.con, asked.now, [program], registry, (start, end))
         found = await asyncio.to_thread(_units, list(changes.values()), start, end)
         mine = [unit for unit in found if key == WHOLE or (by is not None and statistics.key_of(by, unit) == key)]
         page += figures.cohort_cells(sorted(mine, key=statistics.listing))[figure][max(0, offset - passed + n) :]
-    return _Page(asked.now, asked.programs, counted.total(), page[:limit])
+    return _Page(asked.now, asked.programs, n_of.total(), page[:limit])
 
 
 _SOMETIMES = {"outcome", "claim", "party", "work"}  # cells that are there only where something is in them

@@ -20,7 +20,7 @@ import asyncpg
 
 from notifier import bootstrap, logs
 from notifier.daemon import spare_collector
-from notifier.services import rolling, statistics, stretching
+from notifier.services import counted, rolling, statistics, stretching
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
 from notifier.services.statistics import Query, Statistics
@@ -286,7 +286,7 @@ async def _ask(ctx: Context, folder: Path, cases: int) -> None:
         await timed(f"by month as of {then:%Y-%m-%d %H:%M}", of(as_of=then, by="month"), 3)
         await timed(f"a period by month as of {then:%Y-%m-%d %H:%M}", of(as_of=then, by="month", basis="period"), 3)
     for cell in ("all/funnel/opened", "all/share/relapsed", "pir/funnel/verified"):
-        for cursor in (None, statistics.next_cursor(then, 100 if cases < 10_000 else cases // 50)):
+        for cursor in (None, counted.next_cursor(then, 100 if cases < 10_000 else cases // 50)):
             await timed(
                 f"the cases behind {cell}, {'first page' if cursor is None else 'far on'}",
                 lambda cell=cell, cursor=cursor: summed_cases(

@@ -10,7 +10,8 @@ import pytest
 from notifier.domain.table_rows import cohort_rows
 from notifier.errors import Invalid
 from notifier.services import review, statistics, stretching, summed
-from notifier.services.statistics import BASES, BYS, CountedPage, Query, Statistics
+from notifier.services.counted import CountedPage
+from notifier.services.statistics import BASES, BYS, Query, Statistics
 from notifier.store import stretches
 from tests.services.stages import RITA, Stage
 from tests.services.test_joining import opened

@@ -8,7 +8,8 @@ from pydantic import Field
 from notifier.domain.figures import PARTY_STEPS, CohortFigures, PartyShare, PeriodFigures, Share, TimeTo
 from notifier.domain.survival import LogRank
 from notifier.domain.table_rows import told
-from notifier.services.statistics import By, CountedPage, Slice, Statistics
+from notifier.services.counted import CountedPage
+from notifier.services.statistics import By, Slice, Statistics
 from notifier.web.views.base import View
 
 _KEPT = "null: kept back, since it or another is small."
