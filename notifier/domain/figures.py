@@ -14,7 +14,7 @@ from notifier.domain.history import History
 from notifier.domain.measures import wilson
 from notifier.domain.outcome import Verdict
 from notifier.domain.period import Flow, flow
-from notifier.domain.survival import CONFIDENCE, Curve, Duration, LogRank, kaplan_meier, log_rank
+from notifier.domain.survival import CONFIDENCE, Curve, Duration, Lengths, LogRank, kaplan_meier, log_rank
 
 _STOPPED = frozenset({CaseState.REJECTED, CaseState.WITHDRAWN, CaseState.SUPERSEDED})
 _HOP = timedelta(days=HOP_DAYS)
@@ -213,13 +213,11 @@ def cohort(units: Sequence[History], as_of: datetime) -> CohortFigures:
     """Every figure of these units, as of an instant at or after all that is known of them."""
     counts = {cell: len(counted) for cell, counted in cohort_cells(units).items()}
     cases = sum(len(unit.case_ids) for unit in units)
-    return cohort_of(len(units), cases, counts, {key: durations(units, key, as_of) for key in TIMES})
+    return cohort_of(len(units), cases, counts, {key: time_to(units, key, as_of) for key in TIMES})
 
 
-def cohort_of(
-    units: int, cases: int, counts: Mapping[str, int], lengths: Mapping[str, Iterable[Duration]]
-) -> CohortFigures:
-    """Every figure, from the counts by `cohort_cells` and the durations of each time."""
+def cohort_of(units: int, cases: int, counts: Mapping[str, int], times: Mapping[str, TimeTo]) -> CohortFigures:
+    """Every figure, from the counts by `cohort_cells` and each time."""
 
     def count(cell: str) -> int:
         return counts.get(cell, 0)
@@ -236,7 +234,7 @@ def cohort_of(
         parties=[
             _party(party, counts) for party in sorted({c.split("/")[1] for c in counts if c.startswith("party/")})
         ],
-        times={key: _time_to(key, lengths.get(key, ())) for key in TIMES},
+        times=times,
         work={c.removeprefix("work/"): n for c, n in sorted(counts.items()) if c.startswith("work/")},
     )
 
@@ -262,10 +260,10 @@ def _claim_count(cell: str, n: int) -> ClaimCount:
 
 
 def time_to(units: Iterable[History], key: str, as_of: datetime) -> TimeTo:
-    return _time_to(key, durations(units, key, as_of))
+    return time_of(key, durations(units, key, as_of))
 
 
-def _time_to(key: str, lengths: Iterable[Duration]) -> TimeTo:
+def time_of(key: str, lengths: Iterable[Duration] | Lengths) -> TimeTo:
     curve = kaplan_meier(lengths)
     return TimeTo(key, curve, curve.events < FEW)
 
@@ -321,12 +319,7 @@ def _bounds(unit: History, key: str) -> tuple[datetime | None, datetime | None]:
 
 def compared(slices: Sequence[Sequence[History]], as_of: datetime) -> Mapping[str, LogRank]:
     """For each time, whether slices differ more than chance makes them."""
-    return compared_by([{key: durations(units, key, as_of) for key in TIMES} for units in slices])
-
-
-def compared_by(slices: Sequence[Mapping[str, Sequence[Duration]]]) -> Mapping[str, LogRank]:
-    """The same, from each slice's durations by time."""
-    return {key: log_rank([lengths.get(key, ()) for lengths in slices]) for key in TIMES}
+    return {key: log_rank([durations(units, key, as_of) for units in slices]) for key in TIMES}
 
 
 # --- a period -------------------------------------------------------------------------------------------------------

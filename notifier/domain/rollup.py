@@ -13,13 +13,23 @@ from typing import NamedTuple
 
 from notifier.domain import figures
 from notifier.domain.definitions import TIMES
-from notifier.domain.figures import ACTS, CohortFigures, PeriodFigures
+from notifier.domain.figures import ACTS, CohortFigures, PeriodFigures, TimeTo
 from notifier.domain.history import History, units
 from notifier.domain.period import midnight
-from notifier.domain.survival import Duration
 
 UNITS, CASES, REPORTS = "units", "cases", "reports"  # of a cohort
-FIRST_OPENED, OPENED, CLOSED = "flow/first_opened", "flow/opened", "flow/closed"  # by when it happened
+FIRST_OPENED, OPENED, CLOSED = "flow/first_opened", "flow/opened", "flow/closed"  # of a period
+
+# Of what happened, which months a number of a period counts, and whether it adds or takes away.
+BEFORE, WITHIN, UNTIL = "before", "within", "until"
+COUNTED_IN: Mapping[str, Mapping[str, int]] = {
+    "flow/opened_before": {OPENED: 1, CLOSED: -1},
+    "flow/opened_in": {OPENED: 1},
+    "flow/closed_in": {CLOSED: 1},
+    "flow/open_at_end": {OPENED: 1, CLOSED: -1},
+    **{f"act/{key}": {f"act/{key}": 1} for key in ACTS},
+}
+MONTHS_OF = {"flow/opened_before": BEFORE, "flow/open_at_end": UNTIL}  # the others: within
 
 # How a time stands: it happened, we stopped waiting, or it runs since a day (or since one of so many days, for `GRAINS`).
 HAPPENED, STOPPED, DAY, WEEK, FOUR_WEEKS = "happened", "stopped", "day", "week", "four_weeks"
@@ -28,14 +38,14 @@ GRAINS = {DAY: 1, WEEK: 7, FOUR_WEEKS: 28}
 # What the cells `time/KEY/...` count.
 HOWS = {"n": (HAPPENED, STOPPED, DAY), "events": (HAPPENED,), "censored": (STOPPED, DAY)}
 
-_MICRO = timedelta(microseconds=1)
-_SECOND = 1_000_000
-_DAY = 24 * 3600 * _SECOND
-_EXACT, _STEPS = 32, 16  # seconds (and days) up to 32 have a bin each, longer ones sixteen to an octave
+MICRO = timedelta(microseconds=1)
+SECOND = 1_000_000
+DAY_LONG = 24 * 3600 * SECOND
+EXACT, STEPS = 32, 16  # seconds (and days) up to 32 have a bin each, longer ones sixteen to an octave
 
 
 class Group(NamedTuple):
-    """Whom a number is of. `registry`: empty for none. `month`: its first day, of a cohort or of when it happened.
+    """Whom a number is of. `registry`: empty for none. `month`: the first day of that in which it was opened.
 
     `outcome` and `actor`: what became of it.
     """
@@ -61,22 +71,18 @@ class Some(NamedTuple):
     n: int
     micros: int
 
-    def and_more(self, n: int, micros: int) -> "Some":
-        return Some(self.n + n, self.micros + micros)
-
-
-NONE = Some(0, 0)
-
 
 @dataclass(slots=True)
 class Sums:
-    """Numbers of one group."""
+    """Numbers of one group: of its units, and what happened to its cases in which month (`CELL@YYYY-MM`)."""
 
     counts: Counter[str] = field(default_factory=Counter)
+    happened: Counter[str] = field(default_factory=Counter)
     times: dict[Spent, Some] = field(default_factory=dict)
 
     def put(self, spent: Spent, n: int, micros: int) -> None:
-        self.times[spent] = self.times.get(spent, NONE).and_more(n, micros)
+        before = self.times.get(spent)
+        self.times[spent] = Some(n, micros) if before is None else Some(before[0] + n, before[1] + micros)
 
     def of_cell(self, cell: str) -> int:
         """How many a cell of `figures.cohort_cells` counts."""
@@ -84,6 +90,11 @@ class Sums:
             return self.counts[cell]
         _, key, part = cell.split("/")
         return sum(some.n for spent, some in self.times.items() if spent.key == key and spent.how in HOWS[part])
+
+    def happened_in(self, cell: str, start: date, end: date) -> int:
+        """To how many it happened in the months from `start` to before `end`."""
+        low, high = in_month(cell, start), in_month(cell, end)
+        return sum(n for one, n in self.happened.items() if low <= one < high)
 
 
 @dataclass(slots=True)
@@ -99,8 +110,18 @@ class Added:
         for history in histories:
             self._period(history, sign)
 
+    def more(self, other: "Added", sign: int = 1) -> None:
+        """Add what was added to another one, or take it away."""
+        for group, sums in other.groups.items():
+            mine = self._of(group)
+            for own, counts in ((mine.counts, sums.counts), (mine.happened, sums.happened)):
+                for cell, n in counts.items():
+                    own[cell] += sign * n
+            for spent, some in sums.times.items():
+                mine.put(spent, sign * some.n, sign * some.micros)
+
     def _cohort(self, unit: History, reports: Mapping[str, int], sign: int) -> None:
-        sums = self._of(unit, unit.opened, figures.outcome_of(unit))
+        sums = self._of(_group(unit))
         counts = sums.counts
         counts[UNITS] += sign
         counts[CASES] += sign * len(unit.case_ids)
@@ -114,47 +135,56 @@ class Added:
                 sums.put(spent, sign, sign * micros)
 
     def _period(self, history: History, sign: int) -> None:
-        became = figures.outcome_of(history)
         happened: list[tuple[str, datetime | None]] = [(FIRST_OPENED, history.opened)]
         for spell in history.spells:
             happened += [(OPENED, spell.opened), (CLOSED, spell.closed)]
         happened += [(f"act/{key}", getattr(history, name)) for key, name in ACTS.items()]
+        counts = self._of(_group(history)).happened
         for cell, at in happened:
             if at is not None:
-                self._of(history, at, became).counts[cell] += sign
+                counts[in_month(cell, at)] += sign
 
-    def _of(self, history: History, at: datetime, became: tuple[str, str]) -> Sums:
-        month = at.astimezone(UTC).date().replace(day=1)
-        group = Group(history.program, history.registry or "", month, *became)
+    def _of(self, group: Group) -> Sums:
         if (sums := self.groups.get(group)) is None:  # `setdefault` would make one in vain each time
             sums = self.groups[group] = Sums()
         return sums
+
+
+def _group(history: History) -> Group:
+    month = history.opened.astimezone(UTC).date().replace(day=1)
+    return Group(history.program, history.registry or "", month, *figures.outcome_of(history))
+
+
+def in_month(cell: str, at: date) -> str:
+    """What happened in the month of a day (UTC)."""
+    at = at.astimezone(UTC) if isinstance(at, datetime) else at
+    return f"{cell}@{at.year:04}-{at.month:02}"
 
 
 def _spent(key: str, lasted: figures.Lasted) -> tuple[Spent, int]:
     """How a time stands, and by how many microseconds it is above its edge."""
     if lasted.until is None:
         day = midnight(lasted.begun)
-        return Spent(key, DAY, day.toordinal()), (lasted.begun - day) // _MICRO
-    micros = max(0, (lasted.until - lasted.begun) // _MICRO)
-    of = bin_of(micros // _SECOND)
-    return Spent(key, HAPPENED if lasted.happened else STOPPED, of), micros - edge(of) * _SECOND
+        return Spent(key, DAY, day.toordinal()), (lasted.begun - day) // MICRO
+    micros = max(0, (lasted.until - lasted.begun) // MICRO)
+    of = bin_of(micros // SECOND)
+    return Spent(key, HAPPENED if lasted.happened else STOPPED, of), micros - edge(of) * SECOND
 
 
 def bin_of(seconds: int) -> int:
     """The bin of a length in whole seconds, 0 or more."""
-    if seconds < _EXACT:
+    if seconds < EXACT:
         return seconds
-    octave = seconds.bit_length() - _STEPS.bit_length()
-    return octave * _STEPS + (seconds >> octave)
+    octave = seconds.bit_length() - STEPS.bit_length()
+    return octave * STEPS + (seconds >> octave)
 
 
 def edge(of: int) -> int:
     """Seconds at which a bin begins."""
-    if of < _EXACT:
+    if of < EXACT:
         return of
-    octave = of // _STEPS - 1
-    return (of - octave * _STEPS) << octave
+    octave = of // STEPS - 1
+    return (of - octave * STEPS) << octave
 
 
 # --- what still runs ------------------------------------------------------------------------------------------------
@@ -165,7 +195,10 @@ def grains(spent: Spent, some: Some) -> Iterable[tuple[Spent, Some]]:
     if spent.how != DAY:
         return [(spent, some)]
     return [
-        (Spent(spent.key, how, spent.at - spent.at % days), some.and_more(0, some.n * (spent.at % days) * _DAY))
+        (
+            Spent(spent.key, how, spent.at - spent.at % days),
+            Some(some.n, some.micros + some.n * (spent.at % days) * DAY_LONG),
+        )
         for how, days in GRAINS.items()
     ]
 
@@ -173,60 +206,27 @@ def grains(spent: Spent, some: Some) -> Iterable[tuple[Spent, Some]]:
 def ages(now: datetime) -> Mapping[str, tuple[int, int]]:
     """From which to which ordinal, not including it, each of `GRAINS` is read: so many days are a sixteenth of their age."""
     today = now.astimezone(UTC).toordinal()
-    weeks, fours = (today + 1 - _STEPS * days for days in (GRAINS[WEEK], GRAINS[FOUR_WEEKS]))
+    weeks, fours = (today + 1 - STEPS * days for days in (GRAINS[WEEK], GRAINS[FOUR_WEEKS]))
     fours -= fours % GRAINS[FOUR_WEEKS]
     weeks -= weeks % GRAINS[WEEK]
     return {FOUR_WEEKS: (0, fours), WEEK: (fours, weeks), DAY: (weeks, date.max.toordinal())}
 
 
-def durations(times: Mapping[tuple[str, str, int], tuple[int, int]], now: datetime) -> dict[str, list[Duration]]:
-    """By time, how long it took, or has taken until now; a day is read as a length is, in bins. Of `Spent` and `Some`."""
-    found: dict[str, list[Duration]] = {}
-    running: dict[tuple[str, str, int], tuple[int, int, int]] = {}
-    now = now.astimezone(UTC)
-    today = now.toordinal()
-    for (key, how, at), (n, micros) in times.items():
-        if not n:
-            continue
-        if how in GRAINS:
-            age = today - at
-            kept = (key, how, bin_of(max(0, age)) if how == DAY else at)  # weeks are a sixteenth already
-            more, above, days = running.get(kept, _NONE)
-            running[kept] = more + n, above + micros, days + n * age
-        else:
-            lasted = Duration((edge(at) * _SECOND + micros / n) / _SECOND, how == HAPPENED, n)
-            found.setdefault(key, []).append(lasted)
-    passed = (now - midnight(now)) // _MICRO  # of today
-    for (key, _, _), (n, micros, days) in running.items():
-        # Since the mean of when they began.
-        since = max(0.0, (passed + (days * _DAY - micros) / n) / _SECOND)
-        found.setdefault(key, []).append(Duration(since, False, n))
-    return found
-
-
-_NONE = (0, 0, 0)
-
-
 # --- figures --------------------------------------------------------------------------------------------------------
 
 
-def aligned(lengths: Mapping[str, Iterable[Duration]]) -> dict[str, list[Duration]]:
-    """Each at the edge of its bin, so that groups that are compared meet at the same times."""
-    return {
-        key: [Duration(float(_at_edge(int(length))), happened, n) for length, happened, n in found]
-        for key, found in lengths.items()
-    }
-
-
-def _at_edge(seconds: int) -> int:
-    """`edge(bin_of(seconds))`, of very many."""
-    octave = seconds.bit_length() - _EXACT.bit_length() + 1
-    return seconds >> octave << octave if octave > 0 else seconds
-
-
-def cohort(counts: Mapping[str, int], lengths: Mapping[str, Iterable[Duration]]) -> CohortFigures:
+def cohort(counts: Mapping[str, int], times: Mapping[str, TimeTo]) -> CohortFigures:
     """The figures of a cohort from what was added, of all groups in question together."""
-    return figures.cohort_of(counts.get(UNITS, 0), counts.get(CASES, 0), counts, lengths)
+    return figures.cohort_of(counts.get(UNITS, 0), counts.get(CASES, 0), counts, times)
+
+
+def by_month(happened: Mapping[str, int]) -> dict[str, Counter[str]]:
+    """By month, in their order, what happened in it."""
+    found: dict[str, Counter[str]] = {}
+    for cell, n in happened.items():
+        of, _, month = cell.rpartition("@")
+        found.setdefault(month, Counter())[of] += n
+    return dict(sorted(found.items()))
 
 
 def period(start: datetime, end: datetime, before: Mapping[str, int], counts: Mapping[str, int]) -> PeriodFigures:

@@ -4,14 +4,15 @@ An open case is no missing one: it is known to have taken longer than until now 
 over already is too low, since the slow ones are still open. Durations have any one unit; answers have the same.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import erfc, exp, gamma, log, sqrt
-from operator import mul, truediv
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
 _EPS = 1e-12  # a product that is 0.5 by arithmetic may differ from it in the last bit
@@ -23,6 +24,22 @@ class Duration(NamedTuple):
     length: float
     happened: bool
     n: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lengths:
+    """Very many durations, as columns."""
+
+    length: NDArray[np.float64]
+    happened: NDArray[np.bool_]
+    n: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, durations: "Iterable[Duration] | Lengths") -> "Self | Lengths":
+        if isinstance(durations, Lengths):
+            return durations
+        length, happened, n = zip(*durations, strict=True) if (durations := list(durations)) else ((), (), ())
+        return cls(np.array(length, float), np.array(happened, bool), np.array(n, np.int64))
 
 
 class Point(NamedTuple):
@@ -88,34 +105,28 @@ class LogRank:
     p: float | None
 
 
-def kaplan_meier(durations: Iterable[Duration], confidence: float = CONFIDENCE) -> Curve:
+def kaplan_meier(durations: Iterable[Duration] | Lengths, confidence: float = CONFIDENCE) -> Curve:
     """Kaplan and Meier (1958), with Greenwood's variance on the scale of log(-log), so that bands stay inside 0..1.
 
     Who is censored at a time was still at risk at it. Raises ValueError for a negative length.
     """
-    found = sorted(durations)
-    if found and found[0].length < 0:
-        raise ValueError(f"a duration of {found[0].length} ends before it begins")
-    n = sum(duration.n for duration in found)
-    lasting, greenwood, at_risk = 1.0, 0.0, n
-    steps: list[_Step] = []
-    happened = events = leaving = 0
-    for at, (time, had_it, subjects) in enumerate(found, 1):
-        leaving += subjects
-        events += subjects if had_it else 0
-        if at < len(found) and found[at][0] == time:
-            continue
-        if events == at_risk:
-            lasting = 0.0
-        elif events:
-            lasting *= 1 - events / at_risk
-            greenwood += events / (at_risk * (at_risk - events))
-        steps.append((time, at_risk, events, leaving - events, lasting, greenwood))
-        at_risk -= leaving
-        happened += events
-        events = leaving = 0
-    z = _z(confidence)
-    return Curve(n, happened, n - happened, _median(steps, z), tuple(steps), z)
+    found = Lengths.of(durations)
+    times, place = np.unique(found.length, return_inverse=True)
+    if len(times) and times[0] < 0:
+        raise ValueError(f"a duration of {times[0]} ends before it begins")
+    leaving, events = np.zeros(len(times), np.int64), np.zeros(len(times), np.int64)
+    np.add.at(leaving, place, found.n)
+    np.add.at(events, place[found.happened], found.n[found.happened])
+    n = int(leaving.sum())
+    at_risk = n - (np.cumsum(leaving) - leaving)
+    # Sums and products one after the other: the same to the last bit wherever they are made.
+    lasting = np.cumprod(1 - events / at_risk)
+    left = at_risk - events
+    greenwood = np.cumsum(np.where(left > 0, events / (at_risk * np.maximum(left, 1)), 0.0))
+    columns = (times, at_risk, events, leaving - events, lasting, greenwood)
+    steps = tuple(zip(*(column.tolist() for column in columns), strict=True))
+    happened, z = int(events.sum()), _z(confidence)
+    return Curve(n, happened, n - happened, _median(steps, z), steps, z)
 
 
 @cache
@@ -150,60 +161,54 @@ def _median(steps: Sequence[_Step], z: float) -> Median:
     return Median(value, low, high)
 
 
-def log_rank(groups: Sequence[Sequence[Duration]]) -> LogRank:
+_Read = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+def log_rank(groups: Sequence[Iterable[Duration] | Lengths], read: _Read = lambda length: length) -> LogRank:
     """Whether the groups differ more than chance makes them (Mantel 1966), for two groups or more.
 
-    Groups that were never at risk when something happened say nothing and take no degree of freedom.
+    Groups that were never at risk when something happened say nothing and take no degree of freedom. `read`: as what
+    lengths are read, all of the groups together.
     """
-    happened = [_happened(group) for group in groups]
-    times = sorted(set().union(*happened))
-    # Of each group, at each time: how many are at risk, and how many of them have it then.
-    risks = [_at_risk(group, times) for group in groups]
-    events = [[group[time] for time in times] for group in happened]
-    at_risk, had = list(map(sum, zip(*risks, strict=True))), list(map(sum, zip(*events, strict=True)))
+    risks, events = _at_events([Lengths.of(group) for group in groups], read)
+    at_risk, had = risks.sum(axis=0), events.sum(axis=0)
     # What share of those at risk each group is, and the variance that a random draw of the events has.
-    shares = [list(map(truediv, risk, at_risk)) for risk in risks]
-    scales = [d * (n - d) / (n - 1) if n > 1 else 0.0 for n, d in zip(at_risk, had, strict=True)]
-    excess = [sum(own) - sum(map(mul, had, share)) for own, share in zip(events, shares, strict=True)]
-    covariance = _covariance(shares, scales)
-    told = [i for i in range(len(groups)) if covariance[i][i] > _EPS]
+    shares = risks / at_risk
+    scales = had * (at_risk - had) / np.maximum(at_risk - 1, 1)
+    excess = events.sum(axis=1) - _total(had * shares)
+    covariance = np.diag(_total(scales * shares))
+    for i, own in enumerate(shares):
+        covariance[i, : i + 1] -= _total(scales * own * shares[: i + 1])
+    told = np.flatnonzero(covariance.diagonal() > _EPS)
     if len(told) < 2:
         return LogRank(0.0, 0, None)
     kept = told[:-1]  # the excesses add up to nothing, so the last one is known from the others
-    solved = _solve([[covariance[i][j] for j in kept] for i in kept], [excess[i] for i in kept])
-    if solved is None:
-        return LogRank(0.0, 0, None)
-    chi2 = max(0.0, sum(excess[i] * x for i, x in zip(kept, solved, strict=True)))
-    return LogRank(chi2, len(kept), chi2_tail(chi2, len(kept)))
+    chi2 = _weighed(covariance[np.ix_(kept, kept)], excess[kept])
+    return LogRank(0.0, 0, None) if chi2 is None else LogRank(chi2, len(kept), chi2_tail(chi2, len(kept)))
 
 
-def _covariance(shares: Sequence[Sequence[float]], scales: Sequence[float]) -> list[list[float]]:
-    """Of the groups' events, over all times. In sums over whole rows, since many groups have many pairs."""
-    found = [[0.0] * len(shares) for _ in shares]
-    for i, own in enumerate(shares):
-        scaled = list(map(mul, scales, own))
-        for j in range(i + 1):
-            found[i][j] = found[j][i] = -sum(map(mul, scaled, shares[j]))
-        found[i][i] += sum(scaled)
-    return found
+def _at_events(groups: Sequence[Lengths], read: _Read) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of each group, at each time at which something happened: how many are at risk, and how many of them have it then."""
+    of = np.repeat(np.arange(len(groups)), [len(group.n) for group in groups])
+    length, happened, n = (
+        np.concatenate([getattr(group, name) for group in groups] or [[]]) for name in ("length", "happened", "n")
+    )
+    length, happened = read(length.astype(float)), happened.astype(bool) & (n > 0)
+    times = np.unique(length[happened])
+    shape = len(groups), len(times) + 1
+
+    def counted(which: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """By the last time that they last until, the first one standing for none."""
+        place = of[which] * shape[1] + np.searchsorted(times, length[which], side="right")
+        return np.bincount(place, n[which], shape[0] * shape[1]).reshape(shape).astype(float)
+
+    lasting = counted(np.ones(len(n), bool))
+    return np.cumsum(lasting[:, :0:-1], axis=1)[:, ::-1], counted(happened)[:, 1:]
 
 
-def _at_risk(group: Sequence[Duration], times: Sequence[float]) -> list[int]:
-    """How many subjects last at least as long as each of these times, which ascend."""
-    found, at, left, risk = sorted(group), 0, sum(duration.n for duration in group), []
-    for time in times:
-        while at < len(found) and found[at].length < time:
-            left -= found[at].n
-            at += 1
-        risk.append(left)
-    return risk
-
-
-def _happened(group: Sequence[Duration]) -> Counter[float]:
-    found: Counter[float] = Counter()
-    for duration in group:
-        if duration.happened:
-            found[duration.length] += duration.n
+def _total(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The sum of each row, one after the other: the same to the last bit wherever it is made."""
+    found: NDArray[np.float64] = np.cumsum(rows, axis=1)[:, -1] if rows.shape[1] else np.zeros(len(rows))
     return found
 
 
@@ -218,22 +223,15 @@ def chi2_tail(x: float, df: int) -> float:
     return min(1.0, tail)
 
 
-def _solve(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[float] | None:
-    """Cholesky, of a symmetric matrix that is positive, as a covariance is; None where it is singular."""
-    rows: list[list[float]] = []
-    for i, row in enumerate(matrix):
-        made: list[float] = []
-        for j in range(i):
-            made.append((row[j] - sum(map(mul, made, rows[j]))) / rows[j][j])
-        pivot = row[i] - sum(map(mul, made, made))
-        if pivot < _EPS:
+def _weighed(covariance: NDArray[np.float64], excess: NDArray[np.float64]) -> float | None:
+    """e' V^-1 e by Cholesky, of a V that is positive, as a covariance is, and has its lower half; None where it is singular."""
+    left, rest, found = covariance.copy(), excess.copy(), 0.0
+    for i in range(len(left)):
+        if left[i, i] < _EPS:
             return None
-        rows.append([*made, sqrt(pivot)])
-    half: list[float] = []
-    for row, value in zip(rows, right, strict=True):
-        half.append((value - sum(map(mul, row, half))) / row[-1])
-    found: list[float] = []  # from the last on
-    for i in range(len(rows) - 1, -1, -1):
-        below = sum(rows[k][i] * found[len(rows) - 1 - k] for k in range(i + 1, len(rows)))
-        found.append((half[i] - below) / rows[i][i])
-    return found[::-1]
+        column = left[i + 1 :, i] / sqrt(left[i, i])
+        half = rest[i] / sqrt(left[i, i])
+        left[i + 1 :, i + 1 :] -= column[:, None] * column
+        rest[i + 1 :] -= column * half
+        found += float(half) ** 2
+    return found

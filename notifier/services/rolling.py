@@ -25,7 +25,7 @@ async def run(ctx: Context, stop: asyncio.Event) -> None:
     """Add up what is due, every two seconds of real time, until `stop`. Failures are logged, then tried again."""
     told: str | None = None
     while not stop.is_set():
-        done, more = 0, False
+        done, more = 0, 0
         try:
             done = await roll(ctx)
             more = await stretch(ctx)

@@ -185,6 +185,8 @@ async def asked_about(ctx: Context, con: Connection, who: Principal, query: Quer
     """
     if query.start is not None and query.end is not None and query.end < query.start:
         raise Invalid("to: lies before from")
+    if query.basis == "period" and query.end is None and query.start is not None and query.start > (query.as_of or now):
+        raise Invalid("from: lies behind the instant that is asked about; a period has begun by then")
     names = await grants.programs_seen(ctx, con, who, now)
     if query.program is None:
         return names
@@ -335,11 +337,11 @@ def _behind(read: _Read, cell: str) -> list[History]:
         cells = figures.cohort_cells(parts[key]) if key in parts else {}
     if figure not in cells:
         raise no_such_cell(cell)
-    return sorted(cells[figure], key=listing) if read.query.basis == "cohort" else cells[figure]
+    return sorted(cells[figure], key=listing)
 
 
 def listing(unit: History) -> tuple[Any, ...]:
-    """The order in which the units of a cohort are listed: by month, program and registry, so that a page needs few of them."""
+    """The order in which units and cases are listed: by month, program and registry, so that a page needs few of them."""
     return f"{unit.opened:%Y-%m}", unit.program, unit.registry or "", unit.opened, unit.case_ids
 
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
-from notifier.domain import figures, rollup
+from notifier.domain import figures, lengths, rollup
 from notifier.domain.definitions import VERSION
+from notifier.domain.figures import PeriodFigures
 from notifier.domain.history import Change, History, fold, units
+from notifier.domain.lengths import Row, Times
 from notifier.domain.period import midnight, month_after
-from notifier.domain.rollup import NONE, Added, Group, Sums
+from notifier.domain.rollup import Added, Group, Sums
 from notifier.domain.survival import LogRank
 from notifier.services import counted, grants, rolling, statistics, stretching
 from notifier.services.access import Principal
@@ -20,7 +22,7 @@ from notifier.services.counted import CountedPage
 from notifier.services.statistics import COMPARED, UNITS, WHOLE, Query, Slice, Statistics
 from notifier.store import rollups, stretches, sums, transitions
 from notifier.store.database import Connection
-from notifier.store.sums import Asked, Counts, Range, Times
+from notifier.store.sums import Asked, Counts, Range
 
 _MICRO = timedelta(microseconds=1)
 _LITTLE, _TRIES, _PAUSE_S = 500, 8, 0.03
@@ -48,10 +50,10 @@ async def summed(ctx: Context, who: Principal, query: Query) -> Statistics:
 async def cases(
     ctx: Context, who: Principal, query: Query, cell: str, *, limit: int = 50, cursor: str | None = None
 ) -> CountedPage:
-    """What a number counts, as `statistics.cases` has it and raises: of a cohort of whole months from the few histories that
-    a page needs."""
+    """What a number counts, as `statistics.cases` has it and raises: of whole months from the few histories that a page
+    needs."""
     months = _whole_months(query)
-    if months is not None and query.basis == "cohort":
+    if months is not None:
         as_of, offset = counted.begin(query.as_of, limit, cursor)
         asked = replace(query, as_of=as_of)
         found = await _as_of(ctx, who, asked, months, lambda stood: _counted(stood, cell, offset, limit))
@@ -102,7 +104,7 @@ async def _as_of(
             end = await stretches.nearest(con, at)
             if end is None or (await rollups.state(con)).definitions != VERSION:
                 return None
-            more = await stretching.between(con, min(end, at), max(end, at))
+            (more,) = await stretching.between(con, min(end, at), [max(end, at)])
             stood = _Stood(await stretches.up_to(con, end), more, 1 if end <= at else -1)
             return await answer(_Asked(con, replace(query, as_of=at), programs, months, at, stood))
 
@@ -168,84 +170,115 @@ class _Asked:
                 if (part := asked.part_of(group)) is not None:
                     yield part, more, self.stood.sign
 
-    async def counts(self, by: str | None = None, months: Range | None = None) -> Counts:
-        asked = self._of(months or self.months, by)
-        found = await sums.counts(self.con, asked)
+    async def counts(self, by: str | None = None) -> Counts:
+        """Of units, by when they were opened."""
+        asked = self._of(self.months, by)
+        return self._and_more(await sums.counts(self.con, asked), asked, lambda more: more.counts)
+
+    async def happened(self, by: str | None = None) -> dict[str, dict[str, Counter[str]]]:
+        """By part and month, what happened to cases, whenever they were opened."""
+        asked = self._of(Range(), by)
+        found = self._and_more(await sums.happened(self.con, asked), asked, lambda more: more.happened)
+        return {part: rollup.by_month(of) for part, of in found.items()}
+
+    def _and_more(self, found: Counts, asked: Asked, which: Callable[[Sums], Counter[str]]) -> Counts:
         for part, more, sign in self._more(asked):
             of = found.setdefault(part, Counter())
-            for cell, n in more.counts.items():
+            for cell, n in which(more).items():
                 of[cell] += sign * n
         return {
             part: Counter({cell: n for cell, n in of.items() if n}) for part, of in found.items() if any(of.values())
         }
 
-    async def times(self, by: str | None = None) -> Times:
+    async def times(self, by: str | None = None) -> dict[str, Times]:
         asked = self._of(self.months, by)
-        found = await sums.times(self.con, asked, self.now)
+        rows = await sums.times(self.con, asked, self.now)
+        if self.stood is None:
+            return lengths.read(rows, self.now, rollup.ages(self.now))
         for part, more, sign in self._more(asked):
-            of = found.setdefault(part, {})
-            for spent, some in more.times.items():
-                n, micros = of.get(spent, NONE)
-                of[spent] = n + sign * some.n, micros + sign * some.micros
-        return found
+            rows += [
+                Row(part, spent.key, spent.how, [spent.at], [sign * some.n], [sign * some.micros])
+                for spent, some in more.times.items()
+            ]
+        return lengths.read(rows, self.now)
 
-    async def groups(self, cell: str) -> dict[Group, int]:
-        """How many each group has of a cell; as it stood."""
-        assert self.stood is not None
+    async def groups(self, cell: str) -> Counter[Group]:
+        """How many units of each group a cell of a cohort counts; as it stood."""
         asked = self._of(self.months, None)
-        found = await sums.of_cell(self.con, asked, cell)
+        return self._with_more(await sums.of_cell(self.con, asked, cell), asked, lambda more: more.of_cell(cell))
+
+    async def groups_of(self, cell: str, months: Range) -> Counter[Group]:
+        """To how many cases of each group it happened in these months; as it stood."""
+        asked = self._of(Range(), None)
+        found = await sums.of_happened(self.con, asked, cell, months)
+        return self._with_more(found, asked, lambda more: more.happened_in(cell, months.start, months.end))
+
+    def _with_more(self, found: Counter[Group], asked: Asked, which: Callable[[Sums], int]) -> Counter[Group]:
+        assert self.stood is not None
         for group, more in self.stood.added.groups.items():
             if asked.part_of(group) is not None:
-                found[group] += self.stood.sign * more.of_cell(cell)
-        return {group: n for group, n in found.items() if n}
+                found[group] += self.stood.sign * which(more)
+        return Counter({group: n for group, n in found.items() if n})
 
 
 async def _answer(ctx: Context, asked: _Asked) -> Statistics:
     if asked.query.basis == "period":
         return await _period(ctx, asked)
-    counts, times = (await asked.counts()).get("", Counter()), (await asked.times()).get("", {})
+    counts, times = (await asked.counts()).get("", Counter()), (await asked.times()).get("", Times())
     slices: list[Slice] = []
     comparisons: Mapping[str, LogRank] = {}
     if asked.query.by is not None:
         counts_of, times_of = await asked.counts(asked.query.by), await asked.times(asked.query.by)
         parts = sorted(part for part, cells in counts_of.items() if cells.get(rollup.UNITS))
-        lengths_of = {part: rollup.durations(times_of.get(part, {}), asked.now) for part in parts}
-        slices = [Slice(part, rollup.cohort(counts_of[part], lengths_of[part]), None) for part in parts]
+        slices = [Slice(part, rollup.cohort(counts_of[part], times_of.get(part, Times())), None) for part in parts]
         if asked.query.by in COMPARED and len(parts) > 1:
-            comparisons = figures.compared_by([rollup.aligned(lengths_of[part]) for part in parts])
-    whole = Slice(WHOLE, rollup.cohort(counts, rollup.durations(times, asked.now)), None)
+            comparisons = lengths.compared([times_of.get(part, Times()) for part in parts])
+    whole = Slice(WHOLE, rollup.cohort(counts, times), None)
     found = _statistics(ctx, asked, whole, slices, counts[rollup.CASES])
     return replace(found, comparisons=comparisons, reports=None if asked.stood else counts[rollup.REPORTS])
 
 
 async def _period(ctx: Context, asked: _Asked) -> Statistics:
     """A period without a beginning begins with the month in which the first case was opened."""
-    query, earlier = asked.query, Range(sums.FIRST, asked.months.start)
-    months = await asked.counts("month", Range())
-    opened = [month for month, cells in months.items() if cells.get(rollup.FIRST_OPENED)]
+    query, since, until = asked.query, *(f"{bound:%Y-%m}" for bound in (asked.months.start, asked.months.end))
+    by = None if query.by == "month" else query.by
+    parts = await asked.happened(by)
+    months = _sum_of(parts.values())
+    opened = [month for month, cells in months.items() if cells[rollup.FIRST_OPENED]]
     end = query.end or asked.now + _MICRO
     start = query.start or min(end, datetime.fromisoformat(f"{min(opened)}-01T00:00:00+00:00") if opened else end)
-    before, within = await asked.counts(query.by, earlier), await asked.counts(query.by)
+
+    def figures_of(of: Mapping[str, Counter[str]]) -> PeriodFigures:
+        before = _sum(cells for month, cells in of.items() if month < since)
+        return rollup.period(start, end, before, _sum(cells for month, cells in of.items() if since <= month < until))
+
     slices: list[Slice] = []
     if query.by == "month":
-        standing = _sum(before)
-        for key, since, until in statistics.months(start, end):
-            slices.append(Slice(key, None, rollup.period(since, until, standing, within.get(key, {}))))
-            standing.update(within.get(key, {}))
-    elif query.by is not None:
-        slices = [
-            Slice(part, None, rollup.period(start, end, before.get(part, {}), within.get(part, {})))
-            for part in sorted({*before, *within})
-        ]
-    whole = Slice(WHOLE, None, rollup.period(start, end, _sum(before), _sum(within)))
+        standing = _sum(cells for month, cells in months.items() if month < since)
+        for key, begins, ends in statistics.months(start, end):
+            within = months.get(key, Counter())
+            slices.append(Slice(key, None, rollup.period(begins, ends, standing, within)))
+            standing.update(within)
+    elif by is not None:
+        slices = [Slice(part, None, figures_of(of)) for part, of in sorted(parts.items()) if min(of) < until]
     asked = replace(asked, query=replace(query, start=start, end=end))
-    return _statistics(ctx, asked, whole, slices, _sum(months).get(rollup.FIRST_OPENED, 0))
+    cases = sum(cells[rollup.FIRST_OPENED] for cells in months.values())
+    return _statistics(ctx, asked, Slice(WHOLE, None, figures_of(months)), slices, cases)
 
 
-def _sum(parts: Counts) -> Counter[str]:
+def _sum(found: Iterable[Mapping[str, int]]) -> Counter[str]:
     total: Counter[str] = Counter()
-    for cells in parts.values():
+    for cells in found:
         total.update(cells)
+    return total
+
+
+def _sum_of(parts: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, Counter[str]]:
+    """By month, over all parts."""
+    total: dict[str, Counter[str]] = {}
+    for of in parts:
+        for month, cells in of.items():
+            total.setdefault(month, Counter()).update(cells)
     return total
 
 
@@ -281,22 +314,8 @@ class _Page:
 async def _counted(asked: _Asked, cell: str, offset: int, limit: int) -> _Page:
     """Of the groups that have it, only those that reach into the page are read."""
     key, _, figure = cell.partition("/")
-    by = asked.query.by
-    known = figure in figures.ALWAYS or figure.partition("/")[0] in _SOMETIMES
-
-    def in_slice(found: Mapping[Group, int]) -> Counter[tuple[date, str, str]]:
-        of = asked._of(asked.months, by)
-        told: Counter[tuple[date, str, str]] = Counter()
-        for group, n in found.items():
-            if key == WHOLE or (by is not None and of.part_of(group) == key):
-                told[group.month, group.program, group.registry] += n
-        return told
-
-    n_of = in_slice(await asked.groups(figure)) if known else Counter()
-    if not n_of:
-        other = figures.shown_with(figure)
-        if other is None or not ((key == WHOLE and figure in figures.ALWAYS) or in_slice(await asked.groups(other))):
-            raise statistics.no_such_cell(cell)
+    find = _in_cohort if asked.query.basis == "cohort" else _in_period
+    n_of, counted_of = await find(asked, key, figure)
     page: list[History] = []
     passed = 0
     for month, program, registry in sorted(n_of):
@@ -308,14 +327,85 @@ async def _counted(asked: _Asked, cell: str, offset: int, limit: int) -> _Page:
         start = datetime(month.year, month.month, 1, tzinfo=UTC)
         end = month_after(start)
         changes = await transitions.changes(asked.con, asked.now, [program], registry, (start, end))
-        found = await asyncio.to_thread(_units, list(changes.values()), start, end)
-        mine = [unit for unit in found if key == WHOLE or (by is not None and statistics.key_of(by, unit) == key)]
-        page += figures.cohort_cells(sorted(mine, key=statistics.listing))[figure][max(0, offset - passed + n) :]
+        found = await asyncio.to_thread(counted_of, list(changes.values()), start, end)
+        page += found[max(0, offset - passed + n) :]
     return _Page(asked.now, asked.programs, n_of.total(), page[:limit])
+
+
+_Listed = Counter[tuple[date, str, str]]  # of a month of opening, a program and a registry
+# What is counted of the cases of one, in the order of the list.
+_Found = Callable[[Sequence[Sequence[Change]], datetime, datetime], list[History]]
+
+
+def _in_slice(asked: _Asked, key: str, found: Mapping[Group, int]) -> _Listed:
+    by = asked.query.by
+    of = asked._of(Range(), by)
+    told: _Listed = Counter()
+    for group, n in found.items():
+        if key == WHOLE or (by is not None and of.part_of(group) == key):
+            told[group.month, group.program, group.registry] += n
+    return told
+
+
+async def _in_cohort(asked: _Asked, key: str, figure: str) -> tuple[_Listed, _Found]:
+    known = figure in figures.ALWAYS or figure.partition("/")[0] in _SOMETIMES
+    n_of = _in_slice(asked, key, await asked.groups(figure)) if known else Counter()
+    if not n_of:
+        other = figures.shown_with(figure)
+        if other is None or not (
+            (key == WHOLE and figure in figures.ALWAYS) or _in_slice(asked, key, await asked.groups(other))
+        ):
+            raise statistics.no_such_cell(f"{key}/{figure}")
+    by = asked.query.by
+
+    def counted_of(cases: Sequence[Sequence[Change]], start: datetime, end: datetime) -> list[History]:
+        found = [unit for unit in units(fold(changes) for changes in cases) if start <= unit.opened < end]
+        mine = [unit for unit in found if key == WHOLE or (by is not None and statistics.key_of(by, unit) == key)]
+        return figures.cohort_cells(sorted(mine, key=statistics.listing))[figure]
+
+    return n_of, counted_of
 
 
 _SOMETIMES = {"outcome", "claim", "party", "work"}  # cells that are there only where something is in them
 
 
-def _units(cases: Sequence[Sequence[Change]], start: datetime, end: datetime) -> list[History]:
-    return [unit for unit in units(fold(changes) for changes in cases) if start <= unit.opened < end]
+async def _in_period(asked: _Asked, key: str, figure: str) -> tuple[_Listed, _Found]:
+    if figure not in rollup.COUNTED_IN:
+        raise statistics.no_such_cell(f"{key}/{figure}")
+    by, months, part = asked.query.by, asked.months, key
+    if by == "month" and key != WHOLE:
+        months, part = await _month_of(asked, key), WHOLE
+    spans = {rollup.BEFORE: Range(sums.FIRST, months.start), rollup.UNTIL: Range(sums.FIRST, months.end)}
+    n_of: _Listed = Counter()
+    for cell, sign in rollup.COUNTED_IN[figure].items():
+        found = await asked.groups_of(cell, spans.get(rollup.MONTHS_OF.get(figure, rollup.WITHIN), months))
+        for group, n in _in_slice(asked, part, found).items():
+            n_of[group] += sign * n
+    n_of = +n_of
+    if not n_of and part != WHOLE:
+        known = await asked.groups_of(rollup.FIRST_OPENED, Range(sums.FIRST, months.end))
+        if not _in_slice(asked, part, known):
+            raise statistics.no_such_cell(f"{key}/{figure}")
+    since = datetime(months.start.year, months.start.month, 1, tzinfo=UTC)
+    until = (
+        asked.now + _MICRO if months.end == sums.LAST else datetime(months.end.year, months.end.month, 1, tzinfo=UTC)
+    )
+
+    def counted_of(cases: Sequence[Sequence[Change]], start: datetime, end: datetime) -> list[History]:
+        found = [case for case in map(fold, cases) if start <= case.opened < end]
+        mine = [case for case in found if part == WHOLE or (by is not None and statistics.key_of(by, case) == part)]
+        return figures.period_cells(sorted(mine, key=statistics.listing), since, until)[figure]
+
+    return n_of, counted_of
+
+
+async def _month_of(asked: _Asked, key: str) -> Range:
+    """A month of the answer to a period by month. Raises Invalid where it is none."""
+    query, opened = asked.query, await asked.groups_of(rollup.FIRST_OPENED, Range())
+    end = query.end or asked.now + _MICRO
+    first = min((group.month for group in opened), default=None)
+    start = query.start or (datetime(first.year, first.month, 1, tzinfo=UTC) if first else end)
+    for month, begins, _ in statistics.months(start, end):
+        if month == key:
+            return Range(begins.date(), month_after(begins).date())
+    raise statistics.no_such_cell(key)

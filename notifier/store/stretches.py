@@ -12,16 +12,22 @@ if TYPE_CHECKING:
 JOINED = 16  # so many stretches are one of the level above
 FAR = 50_000  # transitions; so many are not read only because the stretches are not written yet
 
-_LAST = "coalesce((select max(until) from stretch where level = 0), '-infinity')"
 
-
-async def next_end(con: "Connection", size: int) -> datetime | None:
-    """Where the next stretch ends, so many transitions behind the last one; None: there are not so many."""
-    ends: datetime | None = await con.fetchval(
-        f"select recorded_at from transition where recorded_at > {_LAST} order by recorded_at offset $1 limit 1",
-        size - 1,
-    )
-    return ends
+async def next_ends(con: "Connection", size: int, limit: int) -> list[datetime]:
+    """Where the next stretches end, at most `limit`: each so many transitions behind the one before it, as far as they are."""
+    found: list[datetime] = []
+    end = await last(con)
+    while len(found) < limit:
+        end = await con.fetchval(
+            "select recorded_at from transition where recorded_at > coalesce($1, '-infinity'::timestamptz) "
+            "order by recorded_at offset $2 limit 1",
+            end,
+            size - 1,
+        )
+        if end is None:
+            break
+        found.append(end)
+    return found
 
 
 async def last(con: "Connection") -> datetime | None:

@@ -7,18 +7,20 @@ known are kept for each group alone (`stretches`).
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from operator import add as plus
 from typing import TYPE_CHECKING, Any
 
 from notifier.domain import rollup
+from notifier.domain.lengths import Row
 from notifier.domain.rollup import Added, Group, Some, Spent
 
 if TYPE_CHECKING:
     from notifier.store.database import Connection
 
 FIRST, LAST = date.min, date(9999, 1, 1)  # the first is minus infinity in the database
+COHORT, PERIOD = "cohort", "period"
 _ALL = "*"  # of a row over all registries, or all outcomes; over all months is FIRST
 _PART = 64  # so many days, weeks or four weeks are one row at most
 
@@ -35,9 +37,10 @@ class _Table:
     numbers: tuple[str, ...]
 
 
-_COUNTS = _Table("rollup_count", _GROUP, "cell", ("n",))
+_COUNTS = _Table("rollup_count", {"basis": "text", **_GROUP}, "cell", ("n",))
 _TIMES = _Table("rollup_time", {**_GROUP, "key": "text", "how": "text", "part": "integer"}, "at", ("n", "micros"))
 _Rows = dict[tuple[Any, ...], dict[Any, tuple[int, ...]]]
+_NOTHING: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +82,6 @@ class Asked:
 
 
 Counts = dict[str, Counter[str]]
-# Of `Spent` and `Some`; plain, since there are very many.
-Times = dict[str, dict[tuple[str, str, int], tuple[int, int]]]
 
 
 # --- writing --------------------------------------------------------------------------------------------------------
@@ -98,10 +99,11 @@ async def add(con: "Connection", added: Added) -> None:
             for one, some in rollup.grains(kept, n)
         ]
         for row in _rows(group):
-            of = counts.setdefault(row, {})
-            for cell, n in sums.counts.items():
-                if n:
-                    _put(of, cell, (n,))
+            for basis, cells in ((COHORT, sums.counts), (PERIOD, sums.happened if row[0] == FIRST else _NOTHING)):
+                of = counts.setdefault((basis, *row), {})
+                for cell, n in cells.items():
+                    if n:
+                        _put(of, cell, (n,))
             for key, at, some in spent:
                 _put(times.setdefault((*row, *key), {}), at, some)
     await _merge(con, _COUNTS, counts)
@@ -167,15 +169,16 @@ async def write_stretch(con: "Connection", until: datetime, added: Added) -> Non
     counts, times = [], []
     for group, sums in added.groups.items():
         row = (0, until, group.month, group.program, group.registry, group.outcome, group.actor)
-        if kept := {cell: n for cell, n in sums.counts.items() if n}:
-            counts.append((*row, list(kept), list(kept.values())))
+        for basis, cells in ((COHORT, sums.counts), (PERIOD, sums.happened)):
+            if kept := {cell: n for cell, n in cells.items() if n}:
+                counts.append((*row, basis, list(kept), list(kept.values())))
         of: dict[tuple[str, str], dict[int, Some]] = {}
         for spent, some in sums.times.items():
             if any(some):
                 of.setdefault((spent.key, spent.how), {})[spent.at] = some
         times += [(*row, *key, list(some), *map(list, zip(*some.values(), strict=True))) for key, some in of.items()]
     columns = ["level", "until", *_GROUP]
-    await con.copy_records_to_table("stretch_count", records=counts, columns=[*columns, "cell", "n"])
+    await con.copy_records_to_table("stretch_count", records=counts, columns=[*columns, "basis", "cell", "n"])
     await con.copy_records_to_table(
         "stretch_time", records=times, columns=[*columns, "key", "how", "at", "n", "micros"]
     )
@@ -185,11 +188,11 @@ async def join_stretches(con: "Connection", level: int, since: datetime, until: 
     """One stretch of `level` of those of the level below it that end after `since`, up to `until`."""
     group = ", ".join(_GROUP)
     await con.execute(
-        f"insert into stretch_count (level, until, {group}, cell, n) "
-        f"select $1, $3, {group}, array_agg(cell), array_agg(n) from ("
-        f"select {group}, e.cell, sum(e.n)::bigint as n from stretch_count r, unnest(r.cell, r.n) as e (cell, n) "
-        f"where level = $1 - 1 and until > $2 and until <= $3 group by {group}, e.cell having sum(e.n) <> 0) s "
-        f"group by {group}",
+        f"insert into stretch_count (level, until, basis, {group}, cell, n) "
+        f"select $1, $3, basis, {group}, array_agg(cell), array_agg(n) from ("
+        f"select basis, {group}, e.cell, sum(e.n)::bigint as n from stretch_count r, unnest(r.cell, r.n) as e (cell, n) "
+        f"where level = $1 - 1 and until > $2 and until <= $3 group by basis, {group}, e.cell having sum(e.n) <> 0) s "
+        f"group by basis, {group}",
         level, since, until,
     )  # fmt: skip
     await con.execute(
@@ -226,12 +229,21 @@ def _of(asked: Asked) -> tuple[str, str, list[Any]]:
 
 
 async def counts(con: "Connection", asked: Asked) -> Counts:
-    """By part and cell."""
+    """By part and cell: of units, by when they were opened."""
+    return await _counts(con, asked, COHORT)
+
+
+async def happened(con: "Connection", asked: Asked) -> Counts:
+    """By part and cell: what happened to cases in which month, whenever they were opened."""
+    return await _counts(con, replace(asked, months=Range()), PERIOD)
+
+
+async def _counts(con: "Connection", asked: Asked, basis: str) -> Counts:
     part, where, arguments = _of(asked)
     found: Counts = {}
     for of, cell, n in await con.fetch(
         f"select {part}, e.cell, sum(e.n)::bigint from {_table(asked)}_count r, unnest(r.cell, r.n) as e (cell, n) "
-        f"where {where} group by 1, 2",
+        f"where {where} and basis = '{basis}' group by 1, 2",
         *arguments,
     ):
         found.setdefault(of, Counter())[cell] = n
@@ -241,50 +253,66 @@ async def counts(con: "Connection", asked: Asked) -> Counts:
 async def registries(con: "Connection", programs: Sequence[str]) -> set[str]:
     """Those that a case of these programs has."""
     rows = await con.fetch(
-        "select distinct registry from rollup_count where program = any($1) and month = $2 and registry <> ''",
+        "select distinct registry from rollup_count "
+        f"where basis = '{COHORT}' and program = any($1) and month = $2 and registry <> ''",
         list(programs),
         FIRST,
     )
     return {row["registry"] for row in rows}
 
 
-async def times(con: "Connection", asked: Asked, now: datetime) -> Times:
-    """By part, how each time stands."""
+async def times(con: "Connection", asked: Asked, now: datetime) -> list[Row]:
+    """How each time of each part stands. Of now, days, weeks and four weeks are to be read as `ages` says."""
     part, where, arguments = _of(asked)
     if asked.stretches is None:
         days, weeks = (rollup.ages(now)[how][0] for how in (rollup.DAY, rollup.WEEK))
-        day, week = f"${len(arguments) + 1}::integer", f"${len(arguments) + 2}::integer"
-        arguments += [days, weeks]
+        at = len(arguments)
         where += (
-            f" and (how <> 'day' or part >= {day} / {_PART}) and (how <> 'week' or part >= {week} / {_PART * 7})"
-            f" and case how when 'day' then e.at >= {day} when 'week' then e.at >= {week} and e.at < {day} "
-            f"when 'four_weeks' then e.at < {week} else true end"
+            f" and (how <> 'day' or part >= ${at + 1}::integer / {_PART})"
+            f" and (how <> 'week' or part >= ${at + 2}::integer / {_PART * 7})"
         )
-    found: Times = {}
-    for of, key, how, at, n, micros in await con.fetch(
-        f"select {part}, key, how, e.at, sum(e.n)::bigint, sum(e.micros)::bigint "
-        f"from {_table(asked)}_time r, unnest(r.at, r.n, r.micros) as e (at, n, micros) "
-        f"where {where} group by 1, 2, 3, 4 having sum(e.n) <> 0 or sum(e.micros) <> 0",
-        *arguments,
-    ):
-        found.setdefault(of, {})[key, how, at] = n, micros
-    return found
+        rows = await con.fetch(
+            f"select {part}, key, how, at, n, micros from rollup_time where {where}", *arguments, days, weeks
+        )
+    else:
+        rows = await con.fetch(
+            "select part, key, how, array_agg(at), array_agg(n), array_agg(micros) from ("
+            f"select {part} as part, key, how, e.at, sum(e.n)::bigint as n, sum(e.micros)::bigint as micros "
+            f"from stretch_time r, unnest(r.at, r.n, r.micros) as e (at, n, micros) where {where} group by 1, 2, 3, 4 "
+            "having sum(e.n) <> 0 or sum(e.micros) <> 0) s group by 1, 2, 3",
+            *arguments,
+        )
+    return [Row(*row) for row in rows]
 
 
 async def of_cell(con: "Connection", asked: Asked, cell: str) -> Counter[Group]:
-    """Of stretches: how many each group has of a cell, as `Sums.of_cell` has it."""
+    """Of stretches: how many each group has of a cell of a cohort, as `Sums.of_cell` has it."""
+    if not cell.startswith("time/"):
+        return await _of_groups(con, asked, f"stretch_count r, {_CELLS}", f"basis = '{COHORT}' and e.cell = $7", [cell])
+    _, key, part = cell.split("/")
+    which = "key = $7 and how = any($8)"
+    return await _of_groups(
+        con, asked, "stretch_time r, unnest(r.at, r.n) as e (at, n)", which, [key, list(rollup.HOWS[part])]
+    )
+
+
+async def of_happened(con: "Connection", asked: Asked, cell: str, months: Range) -> Counter[Group]:
+    """Of stretches: to how many of each group it happened in these months."""
+    bounds = [rollup.in_month(cell, months.start), rollup.in_month(cell, months.end)]
+    which = f'basis = \'{PERIOD}\' and e.cell collate "C" >= $7 and e.cell collate "C" < $8'
+    return await _of_groups(con, replace(asked, months=Range()), f"stretch_count r, {_CELLS}", which, bounds)
+
+
+_CELLS = "unnest(r.cell, r.n) as e (cell, n)"
+
+
+async def _of_groups(con: "Connection", asked: Asked, table: str, which: str, more: Sequence[Any]) -> Counter[Group]:
     _, where, arguments = _of(asked)
-    if cell.startswith("time/"):
-        _, key, part = cell.split("/")
-        table, item, which = "stretch_time", "at", "key = $7 and how = any($8)"
-        arguments += [key, list(rollup.HOWS[part])]
-    else:
-        table, item, which = "stretch_count", "cell", "e.cell = $7"
-        arguments.append(cell)
     rows = await con.fetch(
-        f"select program, registry, month, outcome, actor, sum(e.n)::bigint as n "
-        f"from {table} r, unnest(r.{item}, r.n) as e (cell, n) where {where} and {which} group by 1, 2, 3, 4, 5",
+        f"select program, registry, month, outcome, actor, sum(e.n)::bigint as n from {table} "
+        f"where {where} and {which} group by 1, 2, 3, 4, 5",
         *arguments,
+        *more,
     )
     return Counter({Group(*row[:5]): row["n"] for row in rows})
 

@@ -95,6 +95,11 @@ _ROWS: tuple[tuple[str, str, str, str, dict[str, str]], ...] = (
     ("outcome.relapsed", "relapsed", "daemon", _RELAPSED, {**_ASKED, "word": "'relapsed'", "claim_id": "claim_id"}),
     ("case.closed", "closed", "daemon", _VERIFIED, {"from_state": "'resolved'", "to_state": "'closed'"}),
 )
+_MORE = {
+    **dict.fromkeys(("from_state", "to_state"), "text"),
+    **dict.fromkeys(("notice_id", "claim_id"), "uuid"),
+    **dict.fromkeys(("party", "recipient", "purpose", "measure", "word", "outcome", "credited"), "text"),
+}
 # As far as a list of cases shows them.
 _OPENED = """
 insert into cases (id, reference, program, program_digest, organisation, target, scope, registrable, host, tld, display,
@@ -135,15 +140,19 @@ async def draw(dsn: str, cases: int) -> int:
         await con.execute("alter table transition drop constraint transition_pkey")
         for row in indexes:
             await con.execute(f"drop index {row['indexname']}")
-        for number, (tag, at, kind, when, more) in enumerate(_ROWS):
-            names = "".join(f", {name}" for name in more)
-            values = "".join(f", {value}" for value in more.values())
-            columns = f"entry_id, case_id, rev, tag, at, told_at, recorded_at, actor_kind, program, registry{names}"
-            await con.execute(
-                f"insert into transition ({columns}) select k * 16 + {number}, case_id, {number + 1}, '{tag}', t, t, t, "
-                f"'{kind}', program, registry{values} from (select *, {_AT.get(at, at)} as t from drawn) d "
-                f"where {when} and t < timestamptz '2026-11-29Z'"
-            )
+        rows = [
+            f"select k, {number} as step, case_id, {number + 1} as rev, '{tag}' as tag, {_AT.get(at, at)} as t, '{kind}' as kind, "
+            f"program, registry, {', '.join(more.get(name, 'null') + '::' + of + ' as ' + name for name, of in _MORE.items())} "
+            f"from drawn where {when}"
+            for number, (tag, at, kind, when, more) in enumerate(_ROWS)
+        ]
+        # As the daemon writes them: in the order in which they were recorded.
+        await con.execute(
+            "insert into transition (entry_id, case_id, rev, tag, at, told_at, recorded_at, actor_kind, program, registry, "
+            f"{', '.join(_MORE)}) select row_number() over (order by t, k, step), case_id, rev, tag, t, t, t, kind, program, "
+            f"registry, {', '.join(_MORE)} from ({' union all '.join(rows)}) r where t < timestamptz '2026-11-29Z' "
+            "order by t, k, step"
+        )
         await con.execute("alter table transition add primary key (entry_id)")
         for row in indexes:
             await con.execute(row["indexdef"])
@@ -182,9 +191,9 @@ async def add_up(ctx: Context) -> None:
             print(f"           {done:,} cases added up, {done / (time.perf_counter() - began):,.0f}/s", flush=True)
     print(f"{time.perf_counter() - began:10.1f} s   to add up {done:,} cases", flush=True)
     began, done = time.perf_counter(), 0
-    while await stretching.stretch(ctx):
-        done += 1
-        if done % 100 == 0:
+    while n := await stretching.stretch(ctx):
+        done += n
+        if done % (stretching.AT_ONCE * 12) == 0:
             print(f"           {done} stretches, {done / (time.perf_counter() - began):.2f}/s", flush=True)
     print(f"{time.perf_counter() - began:10.1f} s   to write {done} stretches", flush=True)
 

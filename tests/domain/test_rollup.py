@@ -4,13 +4,15 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.domain import figures, rollup
+from notifier.domain import figures, lengths, rollup
 from notifier.domain.history import History, units
-from notifier.domain.rollup import NONE, Added, Some, Spent, bin_of, edge
-from notifier.domain.survival import Duration, kaplan_meier, log_rank
+from notifier.domain.lengths import Row, Times
+from notifier.domain.rollup import Added, Some, Spent, bin_of, edge
+from notifier.domain.survival import Duration, Lengths, kaplan_meier, log_rank
 from tests.domain.test_history import START, at, histories, story, ten
 
 NOW = START + timedelta(days=400)
@@ -18,12 +20,19 @@ NOW = START + timedelta(days=400)
 
 def _whole(added: Added) -> figures.CohortFigures:
     counts: Counter[str] = Counter()
-    times: dict[Spent, Some] = {}
     for sums in added.groups.values():
         counts.update(sums.counts)
-        for spent, some in sums.times.items():
-            times[spent] = times.get(spent, NONE).and_more(*some)
-    return rollup.cohort({cell: n for cell, n in counts.items() if n}, rollup.durations(times, NOW))
+    rows = [row(spent, some) for sums in added.groups.values() for spent, some in sums.times.items()]
+    return rollup.cohort({cell: n for cell, n in counts.items() if n}, lengths.read(rows, NOW).get("", Times()))
+
+
+def row(spent: Spent, some: Some) -> Row:
+    return Row("", spent.key, spent.how, [spent.at], [some.n], [some.micros])
+
+
+def durations(found: Lengths) -> list[Duration]:
+    columns = (found.length.tolist(), found.happened.tolist(), found.n.tolist())
+    return [Duration(*one) for one in zip(*columns, strict=True)]
 
 
 def test_bins_by_hand() -> None:
@@ -101,25 +110,19 @@ def test_what_runs_lasts_from_the_mean_of_its_beginnings() -> None:
     """Two began on the day at 06:00 and at 12:00, so at noon of the next day they have lasted 27 hours in the mean."""
     hours = sum(int(timedelta(hours=h) / timedelta(microseconds=1)) for h in (6, 12))
     began = Spent("notice", rollup.DAY, date(2026, 3, 1).toordinal())
-    lasted = rollup.durations({began: Some(2, hours)}, datetime(2026, 3, 2, 12, tzinfo=UTC))
-    assert lasted == {"notice": [Duration(27 * 3600.0, False, 2)]}
+    lasted = lengths.read([row(began, Some(2, hours))], datetime(2026, 3, 2, 12, tzinfo=UTC))
+    assert durations(lasted[""].lengths["notice"]) == [Duration(27 * 3600.0, False, 2)]
 
 
 @given(st.lists(st.integers(0, 3000), min_size=1, max_size=40), st.integers(0, 86399))
 def test_what_runs_is_read_in_days_weeks_and_four_weeks_none_too_wide(days: list[int], second: int) -> None:
     """Each once, the sum exact, and each within the sixteenth of its age that it is read in (or a day, where that is more)."""
-    times: dict[Spent, Some] = {}
-    read = rollup.ages(NOW)
-    for age in days:
-        micros = second * 1_000_000
-        began = Spent("notice", rollup.DAY, NOW.toordinal() - age)
-        for spent, some in rollup.grains(began, Some(1, micros)):
-            low, high = read[spent.how]
-            if low <= spent.at < high:
-                times[spent] = times.get(spent, NONE).and_more(*some)
+    began = [Spent("notice", rollup.DAY, NOW.toordinal() - age) for age in days]
+    rows = [row(*kept) for one in began for kept in rollup.grains(one, Some(1, second * 1_000_000))]
+    found = lengths.read(rows, NOW, rollup.ages(NOW))[""].lengths["notice"]
     passed = (NOW - NOW.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
     exact = sorted(max(0.0, age * 86400.0 + passed - second) for age in days)
-    told = sorted(one.length for one in rollup.durations(times, NOW)["notice"] for _ in range(one.n))
+    told = sorted(one.length for one in durations(found) for _ in range(one.n))
     assert len(told) == len(exact)
     if min(days):
         assert abs(sum(told) - sum(exact)) < 1e-3 * len(exact)
@@ -127,10 +130,37 @@ def test_what_runs_is_read_in_days_weeks_and_four_weeks_none_too_wide(days: list
         assert abs(length - real) <= max(86400, (real + 86400) / 16)
 
 
-@given(st.integers(0, 10**9))
-def test_groups_that_are_compared_meet_at_the_edges_of_bins(seconds: int) -> None:
-    found = rollup.aligned({"notice": [Duration(seconds + 0.5, True, 3)]})
-    assert found == {"notice": [Duration(float(edge(bin_of(seconds))), True, 3)]}
+@given(st.lists(st.integers(0, 10**9), min_size=1))
+def test_groups_that_are_compared_meet_at_the_edges_of_bins(seconds: list[int]) -> None:
+    assert lengths.met(np.array(seconds) + 0.5).tolist() == [edge(bin_of(one)) for one in seconds]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["one", "two"]), st.booleans(), st.integers(0, 40), st.integers(1, 3)), max_size=30
+    )
+)
+def test_parts_keep_to_themselves_and_what_is_taken_away_is_gone(found: list[tuple[str, bool, int, int]]) -> None:
+    """Lengths to 32 s have bins of their own, and 33 s is 32 with one above: told one by one, and again less the last one."""
+    hows = {True: rollup.HAPPENED, False: rollup.STOPPED}
+    rows = [
+        Row(part, "claim", hows[had], [bin_of(s)], [n], [n * (s - edge(bin_of(s))) * 1_000_000])
+        for part, had, s, n in found
+    ]
+    for left, told in (
+        (found, rows),
+        (found[:-1], [*rows, *(r._replace(n=[-r.n[0]], micros=[-r.micros[0]]) for r in rows[-1:])]),
+    ):
+        bins: dict[tuple[str, bool, int], list[int]] = {}
+        for part, had, s, n in left:
+            bins.setdefault((part, had, bin_of(s)), []).extend([s] * n)
+        read = lengths.read(told, NOW)
+        for part in {part for part, *_ in found}:
+            assert sorted(
+                (round(d.length, 6), d.happened, d.n) for d in durations(read[part].lengths["claim"])
+            ) == sorted(
+                (round(sum(of) / len(of), 6), had, len(of)) for (of_part, had, _), of in bins.items() if of_part == part
+            )
 
 
 def running_in(added: Added) -> set[tuple[str, str, int, int, int]]:

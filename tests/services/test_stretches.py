@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from notifier.domain.table_rows import cohort_rows
+from notifier.domain.table_rows import cohort_rows, period_rows
 from notifier.errors import Invalid
 from notifier.services import review, statistics, stretching, summed
 from notifier.services.counted import CountedPage
@@ -39,8 +39,8 @@ async def _written(stage: Stage, size: int) -> int:
     for table in ("stretch", "stretch_count", "stretch_time"):
         await stage.ctx.db.pool.execute(f"delete from {table}")
     n = 0
-    while await stretching.stretch(stage.ctx, size):
-        n += 1
+    while done := await stretching.stretch(stage.ctx, size, 1 + n % 4):
+        n += done
     return n
 
 
@@ -142,9 +142,48 @@ async def test_each_number_has_the_same_cases(still: Stage) -> None:
                 await summed.cases(still.ctx, RITA, Query(as_of=at), wrong)
 
 
+_NOVEMBER, _DECEMBER = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
+_PERIODS = ({}, {"start": _DECEMBER}, {"end": _DECEMBER}, {"start": _NOVEMBER, "end": _DECEMBER}, {"registry": "pir"})
+
+
+@pytest.mark.parametrize("more", _PERIODS)
+async def test_each_number_of_a_period_has_the_same_cases(still: Stage, more: dict[str, Any]) -> None:
+    await _written(still, 15)
+    read = 0
+    for at in (await _instants(still))[-1 if more.get("start") == _DECEMBER else -2 :]:
+        for by in (None, *BYS):
+            query = Query(as_of=at, by=by, basis="period", **more)  # type: ignore[arg-type]
+            exact = await summed.summed(still.ctx, RITA, query)
+            for part in (exact.whole, *exact.slices):
+                assert part.period is not None
+                for row in period_rows(part.key, part.period):
+                    ours = await _all(still, summed.cases, query, row.cell, 2)
+                    assert ours == await _all(still, statistics.cases, query, row.cell, 100), (by, row.cell)
+                    assert len(ours[1]) == ours[0] == row.n
+                    read += row.n
+            for wrong in (
+                "all/flow/opened",
+                "nowhere/flow/opened_in",
+                "2026-09/flow/opened_in",
+                "all/funnel/opened",
+                "",
+            ):
+                with pytest.raises(Invalid, match="in no answer"):
+                    await summed.cases(still.ctx, RITA, query, wrong)
+    assert read > 20
+
+
+@pytest.mark.parametrize("ask", [summed.summed, statistics.statistics])
+async def test_a_period_that_has_not_begun_is_none(still: Stage, ask: Any) -> None:
+    at = (await _instants(still))[-1]
+    for as_of in (at, None):
+        with pytest.raises(Invalid, match="from: lies behind"):
+            await ask(still.ctx, RITA, Query(basis="period", as_of=as_of, start=datetime(2027, 5, 1, tzinfo=UTC)))
+
+
 async def test_far_behind_what_is_written_the_histories_are_read(still: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     await _written(still, 10**6)
-    assert await stretching.stretch(still.ctx, 6)
+    assert await stretching.stretch(still.ctx, 6, 1) == 1
     at = await still.r.clock.now()
     end = await still.ctx.db.fetchval("select max(until) from stretch")
     behind = await still.ctx.db.fetchval("select count(*) from transition where recorded_at > $1", end)

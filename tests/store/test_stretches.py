@@ -1,5 +1,6 @@
 """Stretches that are read back, and those of the levels above them, hold the sum of what was written."""
 
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
@@ -7,19 +8,24 @@ import asyncpg
 import pytest
 
 from notifier.domain import rollup
-from notifier.domain.rollup import Added, Group, Some, Spent, Sums
+from notifier.domain.lengths import Row
+from notifier.domain.rollup import Added, Group, Spent, Sums
 from notifier.store import stretches, sums
-from notifier.store.sums import Asked
+from notifier.store.sums import Asked, Range
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 _PIR = Group("opioids", "pir", date(2026, 3, 1), "open", "none")
 _OTHER = Group("piracy", "", date(2026, 2, 1), "rejected", "none")
+_IN_THEM = ("act/units@2026-01", "act/units@2026-02")
 _DAY, _BIN = Spent("notice", rollup.DAY, 739_677), Spent("notice", rollup.HAPPENED, 40)
 
 
 def became(*some: tuple[Spent, int, int], group: Group = _PIR, **counts: int) -> Added:
     made = Sums()
     made.counts.update(counts)
+    made.happened.update(
+        {rollup.in_month(f"act/{cell}", START - timedelta(days=30 * n)): n for cell, n in counts.items()}
+    )
     for spent, n, micros in some:
         made.put(spent, n, micros)
     return Added({group: made})
@@ -45,9 +51,20 @@ async def test_what_leaves_a_day_that_another_enters_still_moves_its_mean(
     assert await stretches.up_to(con, ends[3]) == [(2, ends[3])]
     assert await stretches.up_to(con, ends[2]) == [(1, ends[1]), (0, ends[2])]
     asked = Asked(["opioids"], stretches=await stretches.up_to(con, ends[3]))
-    assert await sums.times(con, asked, START) == {"": {_DAY: Some(1, 7)}}
+    assert _standing(await sums.times(con, asked, START)) == {("", _DAY): (1, 7)}
     assert await sums.counts(con, asked) == {}
     await con.close()
+
+
+def _standing(rows: list[Row]) -> dict[tuple[str, Spent], tuple[int, int]]:
+    """Each once."""
+    told = [
+        ((row.part, Spent(row.key, row.how, at)), (n, micros))
+        for row in rows
+        for at, n, micros in zip(row.at, row.n, row.micros, strict=True)
+    ]
+    assert len(dict(told)) == len(told)
+    return dict(told)
 
 
 def _drawn(seed: int, n: int) -> list[Added]:
@@ -76,23 +93,26 @@ async def test_any_sum_of_stretches_is_that_of_what_was_written(
         assert len(told) <= 3 * joined
         asked = Asked(["opioids", "piracy"], by="program", stretches=told)
         counts: dict[tuple[str, str], int] = {}
+        happened: dict[tuple[str, str], int] = {}
         times: dict[tuple[str, Spent], tuple[int, int]] = {}
         for added in found[:at]:
             for group, of in added.groups.items():
                 for cell, n in of.counts.items():
                     counts[group.program, cell] = counts.get((group.program, cell), 0) + n
+                for cell, n in of.happened.items():
+                    happened[group.program, cell] = happened.get((group.program, cell), 0) + n
                 for spent, some in of.times.items():
                     before = times.get((group.program, spent), (0, 0))
                     times[group.program, spent] = (before[0] + some.n, before[1] + some.micros)
-        read = {
-            (of, cell): n for of, cells in (await sums.counts(con, asked)).items() for cell, n in cells.items() if n
-        }
-        assert read == {key: n for key, n in counts.items() if n}
-        standing = {
-            (of, spent): some
-            for of, all_ in (await sums.times(con, asked, START)).items()
-            for spent, some in all_.items()
-        }
+        for which, expected in ((sums.counts, counts), (sums.happened, happened)):
+            read = {(of, cell): n for of, cells in (await which(con, asked)).items() for cell, n in cells.items() if n}
+            assert read == {key: n for key, n in expected.items() if n}
+        months = Range(date(2026, 1, 1), date(2026, 3, 1))
+        in_them = sum(n for (of, cell), n in happened.items() if of == "opioids" and cell in _IN_THEM)
+        assert +(await sums.of_happened(con, Asked(["opioids"], stretches=told), "act/units", months)) == (
+            +Counter({_PIR: in_them})
+        )
+        standing = _standing(await sums.times(con, asked, START))
         assert standing == {key: some for key, some in times.items() if any(some)}
         assert await sums.of_cell(con, Asked(["opioids"], stretches=told), "time/notice/events") == (
             {_PIR: times["opioids", _BIN][0]} if ("opioids", _BIN) in times else {}

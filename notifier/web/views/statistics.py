@@ -285,7 +285,7 @@ class CountedOut(View):
 
 
 class CountedOutPage(View):
-    """What a number counts: of a cohort by month of opening, program and registry, else in the order of opening."""
+    """What a number counts, by month of opening, program and registry, and then in the order of opening."""
 
     as_of: datetime
     simulated: bool
