@@ -20,11 +20,10 @@ import asyncpg
 
 from notifier import bootstrap, logs
 from notifier.daemon import spare_collector
-from notifier.services import counted, rolling, statistics, stretching
+from notifier.services import counted, rolling, statistics, stretching, summed_cases
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
 from notifier.services.statistics import Query, Statistics
-from notifier.services.summed import cases as summed_cases
 from notifier.services.summed import summed
 from notifier.settings import Settings
 from notifier.store import rollups
@@ -298,7 +297,7 @@ async def _ask(ctx: Context, folder: Path, cases: int) -> None:
         for cursor in (None, counted.next_cursor(then, 100 if cases < 10_000 else cases // 50)):
             await timed(
                 f"the cases behind {cell}, {'first page' if cursor is None else 'far on'}",
-                lambda cell=cell, cursor=cursor: summed_cases(
+                lambda cell=cell, cursor=cursor: summed_cases.cases(
                     ctx, OLIVIA, Query(as_of=then, by="registry"), cell, cursor=cursor
                 ),
                 3,

@@ -9,7 +9,7 @@ import pytest
 
 from notifier.domain.table_rows import cohort_rows, period_rows
 from notifier.errors import Invalid
-from notifier.services import review, statistics, stretching, summed
+from notifier.services import review, statistics, stretching, summed, summed_cases
 from notifier.services.counted import CountedPage
 from notifier.services.statistics import BASES, BYS, Query, Statistics
 from notifier.store import stretches
@@ -127,7 +127,7 @@ async def test_each_number_has_the_same_cases(still: Stage) -> None:
                     for more in ("events", "censored")
                 ]
                 for cell in (*cells, f"{part.key}/judged"):
-                    ours = await _all(still, summed.cases, query, cell, 2)
+                    ours = await _all(still, summed_cases.cases, query, cell, 2)
                     assert ours == await _all(still, statistics.cases, query, cell, 100), cell
         for wrong in (
             "all/units",
@@ -139,7 +139,7 @@ async def test_each_number_has_the_same_cases(still: Stage) -> None:
             "",
         ):
             with pytest.raises(Invalid, match="in no answer"):
-                await summed.cases(still.ctx, RITA, Query(as_of=at), wrong)
+                await summed_cases.cases(still.ctx, RITA, Query(as_of=at), wrong)
 
 
 _NOVEMBER, _DECEMBER = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
@@ -157,7 +157,7 @@ async def test_each_number_of_a_period_has_the_same_cases(still: Stage, more: di
             for part in (exact.whole, *exact.slices):
                 assert part.period is not None
                 for row in period_rows(part.key, part.period):
-                    ours = await _all(still, summed.cases, query, row.cell, 2)
+                    ours = await _all(still, summed_cases.cases, query, row.cell, 2)
                     assert ours == await _all(still, statistics.cases, query, row.cell, 100), (by, row.cell)
                     assert len(ours[1]) == ours[0] == row.n
                     read += row.n
@@ -169,7 +169,7 @@ async def test_each_number_of_a_period_has_the_same_cases(still: Stage, more: di
                 "",
             ):
                 with pytest.raises(Invalid, match="in no answer"):
-                    await summed.cases(still.ctx, RITA, query, wrong)
+                    await summed_cases.cases(still.ctx, RITA, query, wrong)
     assert read > 20
 
 
@@ -236,10 +236,10 @@ async def test_nobody_sees_more_than_otherwise(still: Stage) -> None:
     await _written(still, 6)
     at = await still.r.clock.now()
     assert (await summed.summed(still.ctx, EVA, Query(as_of=at))).cases == 0
-    assert (await summed.cases(still.ctx, EVA, Query(as_of=at), "all/funnel/opened")).n == 0
+    assert (await summed_cases.cases(still.ctx, EVA, Query(as_of=at), "all/funnel/opened")).n == 0
     with pytest.raises(Invalid, match="future"):
         await summed.summed(still.ctx, RITA, Query(as_of=at + timedelta(days=900)))
     with pytest.raises(Invalid, match="limit"):
-        await summed.cases(still.ctx, RITA, Query(as_of=at), "all/funnel/opened", limit=0)
+        await summed_cases.cases(still.ctx, RITA, Query(as_of=at), "all/funnel/opened", limit=0)
     parts = replace(Query(as_of=at), start=datetime(2026, 11, 3, tzinfo=UTC))
     assert (await summed.summed(still.ctx, RITA, parts)).case_list is not None

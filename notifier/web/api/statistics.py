@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from notifier.errors import Invalid
-from notifier.services import grants, reports, statistics, statistics_file, summed
+from notifier.services import grants, reports, statistics, statistics_file, summed, summed_cases
 from notifier.services.access import COUNTED, Principal, Role
 from notifier.services.context import Context
 from notifier.services.report_data import Asked, Kind
@@ -27,7 +27,7 @@ async def get_statistics(ctx: Context, who: Principal, query: StatisticsQuery) -
 
 async def get_statistics_cases(ctx: Context, who: Principal, query: CountedQuery) -> Reply:
     """What a number counts: ids and references of cases, and domain names if you may see them."""
-    page = await summed.cases(ctx, who, _query(query), query.cell, limit=query.limit, cursor=query.cursor)
+    page = await summed_cases.cases(ctx, who, _query(query), query.cell, limit=query.limit, cursor=query.cursor)
     return Reply(200, CountedOutPage.shown(page))
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from notifier.domain.definitions import COUNTS, PARTS, SHARES, STAGES, TIMES
 from notifier.domain.figures import KEPT_BACK, PARTY_STEPS, of_cell
 from notifier.errors import Forbidden, Invalid, Mendable, NotFound
-from notifier.services import accuracy, appeal_figures, parquet, statistics, statistics_file, summed
+from notifier.services import accuracy, appeal_figures, parquet, statistics, statistics_file, summed, summed_cases
 from notifier.services.access import COUNTED
 from notifier.services.accuracy import Ledger
 from notifier.services.statistics import BASES, BYS, Query, Statistics
@@ -104,7 +104,7 @@ async def show_cases(visit: Visit) -> web.StreamResponse:
         page = await appeal_figures.cases(visit.ctx, visit.who, _query(asked), cell, cursor=cursor)
         told = f"appeals {cell.removeprefix(appeal_figures.CELL)}"
     else:
-        page = await summed.cases(visit.ctx, visit.who, _query(asked), cell, cursor=cursor)
+        page = await summed_cases.cases(visit.ctx, visit.who, _query(asked), cell, cursor=cursor)
         told = _told(cell)
     back = f"{_AT}?{urlencode({name: asked[name] for name in _ASKED if name in asked})}"
     in_groups = "fate" not in asked and not cell.startswith(appeal_figures.CELL) and asked.get("basis") != "period"

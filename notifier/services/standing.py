@@ -1,0 +1,173 @@
+"""What was added up beforehand, as a question finds it: of now, or as it stood at an instant."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import TypeVar
+
+from notifier.domain import lengths, rollup
+from notifier.domain.definitions import VERSION
+from notifier.domain.lengths import Row, Times
+from notifier.domain.period import midnight
+from notifier.domain.rollup import MICRO, Added, Group, Sums
+from notifier.services import grants, rolling, statistics, stretching
+from notifier.services.access import Principal
+from notifier.services.context import Context
+from notifier.services.statistics import Query
+from notifier.store import rollups, stretches, sums, transitions
+from notifier.store.database import Connection
+from notifier.store.sums import Asked, Counts, Range
+
+_LITTLE, _TRIES, _PAUSE_S = 500, 8, 0.03
+
+T = TypeVar("T")
+
+
+async def now(
+    ctx: Context, who: Principal, query: Query, months: Range, answer: "Callable[[Standing], Awaitable[T]]"
+) -> T | None:
+    """None: not all of it is added up yet, or small numbers are kept back."""
+    until = await _caught_up(ctx)
+    async with ctx.db.pool.acquire() as con, con.transaction(isolation="repeatable_read", readonly=True):
+        programs = await statistics.asked_about(ctx, con, who, query, until)
+        below = await grants.suppress_below(ctx, con, who, programs, until)
+        state = await rollups.state(con)
+        if below or not state.whole or state.definitions != VERSION:
+            return None
+        known = until if state.behind is None else min(until, state.behind - MICRO)
+        return await answer(Standing(con, replace(query, as_of=known), programs, months, until))
+
+
+async def as_of(
+    ctx: Context, who: Principal, query: Query, months: Range, answer: "Callable[[Standing], Awaitable[T]]"
+) -> T | None:
+    """None: no stretch ends near it, or small numbers are kept back."""
+    clock = await ctx.db.clock.now()
+    async with ctx.db.pool.acquire() as con:
+        programs = await statistics.asked_about(ctx, con, who, query, clock)
+        if await grants.suppress_below(ctx, con, who, programs, clock):
+            return None
+        at = await statistics.closed_instant(con, query, clock)
+        async with con.transaction(isolation="repeatable_read", readonly=True):
+            end = await stretches.nearest(con, at)
+            if end is None or (await rollups.state(con)).definitions != VERSION:
+                return None
+            (more,) = await stretching.between(con, min(end, at), [max(end, at)])
+            stood = _Stood(await stretches.up_to(con, end), more, 1 if end <= at else -1)
+            return await answer(Standing(con, replace(query, as_of=at), programs, months, at, stood))
+
+
+async def _caught_up(ctx: Context) -> datetime:
+    """Add up the little that waits, so that who did something sees it. The instant behind which whatever comes is recorded."""
+    async with ctx.db.pool.acquire() as con:
+        now = await transitions.newest_instant(con, await ctx.db.clock.now())
+        async with con.transaction():
+            await transitions.hold_horizon(con, now)
+    for _ in range(_TRIES):
+        async with ctx.db.pool.acquire() as con:
+            state = await rollups.state(con)
+        if state.waiting > _LITTLE or (state.whole and not state.waiting):
+            break
+        if not await rolling.roll(ctx):  # another process is at it
+            await asyncio.sleep(_PAUSE_S)
+    return now
+
+
+def whole_months(query: Query) -> Range | None:
+    """The months that are asked about; None where a bound is not the first instant of one."""
+    start = sums.FIRST if query.start is None else _first_day(query.start)
+    end = sums.LAST if query.end is None else _first_day(query.end)
+    return Range(start, end) if start is not None and end is not None else None
+
+
+def _first_day(at: datetime) -> date | None:
+    return at.astimezone(UTC).date() if at == midnight(at).replace(day=1) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stood:
+    """Stretches whose sum is what was known at the end of the last, and how much more, or with `sign` less, it was then."""
+
+    stretches: Sequence[tuple[int, datetime]]
+    added: Added
+    sign: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A question of whole months, over one view of the tables. `programs`: and whether names are shown.
+
+    `now`: the instant up to which what runs has run. `stood` None: of now.
+    """
+
+    con: Connection
+    query: Query
+    programs: Mapping[str, bool]
+    months: Range
+    now: datetime
+    stood: _Stood | None = None
+
+    def of(self, months: Range, by: str | None) -> Asked:
+        told = self.stood.stretches if self.stood else None
+        return Asked(sorted(self.programs), self.query.registry, months, by, told)
+
+    def _more(self, asked: Asked) -> Iterator[tuple[str, Sums, int]]:
+        """What is to be added to the stretches, with its part and its sign; nothing of now."""
+        if self.stood:
+            for group, more in self.stood.added.groups.items():
+                if (part := asked.part_of(group)) is not None:
+                    yield part, more, self.stood.sign
+
+    async def counts(self, by: str | None = None) -> Counts:
+        """Of units, by when they were opened."""
+        asked = self.of(self.months, by)
+        return self._and_more(await sums.counts(self.con, asked), asked, lambda more: more.counts)
+
+    async def happened(self, by: str | None = None) -> dict[str, dict[str, Counter[str]]]:
+        """By part and month, what happened to cases, whenever they were opened."""
+        asked = self.of(Range(), by)
+        found = self._and_more(await sums.happened(self.con, asked), asked, lambda more: more.happened)
+        return {part: rollup.by_month(of) for part, of in found.items()}
+
+    def _and_more(self, found: Counts, asked: Asked, which: Callable[[Sums], Counter[str]]) -> Counts:
+        for part, more, sign in self._more(asked):
+            of = found.setdefault(part, Counter())
+            for cell, n in which(more).items():
+                of[cell] += sign * n
+        return {
+            part: Counter({cell: n for cell, n in of.items() if n}) for part, of in found.items() if any(of.values())
+        }
+
+    async def times(self, by: str | None = None) -> dict[str, Times]:
+        """By part; as it stood, of the whole, too, which is the part without a name."""
+        asked = self.of(self.months, by)
+        rows = await sums.times(self.con, asked, self.now)
+        if self.stood is None:
+            return lengths.read(rows, self.now, rollup.ages(self.now))
+        for part, more, sign in self._more(asked):
+            rows += [
+                Row(part, spent.key, spent.how, [spent.at], [sign * some.n], [sign * some.micros])
+                for spent, some in more.times.items()
+            ]
+        whole = [row._replace(part="") for row in rows] if by is not None else []
+        return lengths.read(rows + whole, self.now)
+
+    async def groups(self, cell: str) -> Counter[Group]:
+        """How many units of each group a cell of a cohort counts; as it stood."""
+        asked = self.of(self.months, None)
+        return self._with_more(await sums.of_cell(self.con, asked, cell), asked, lambda more: more.of_cell(cell))
+
+    async def groups_of(self, cell: str, months: Range) -> Counter[Group]:
+        """To how many cases of each group it happened in these months; as it stood."""
+        asked = self.of(Range(), None)
+        found = await sums.of_happened(self.con, asked, cell, months)
+        return self._with_more(found, asked, lambda more: more.happened_in(cell, months.start, months.end))
+
+    def _with_more(self, found: Counter[Group], asked: Asked, which: Callable[[Sums], int]) -> Counter[Group]:
+        assert self.stood is not None
+        for group, more in self.stood.added.groups.items():
+            if asked.part_of(group) is not None:
+                found[group] += self.stood.sign * which(more)
+        return Counter({group: n for group, n in found.items() if n})

@@ -1,0 +1,143 @@
+"""What a number that was added up beforehand counts: the few histories that a page needs."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+
+from notifier.domain import figures, rollup
+from notifier.domain.history import Change, History, fold, units
+from notifier.domain.period import month_after
+from notifier.domain.rollup import MICRO, Group
+from notifier.services import counted, standing, statistics
+from notifier.services.access import Principal
+from notifier.services.context import Context
+from notifier.services.counted import CountedPage
+from notifier.services.standing import Standing
+from notifier.services.statistics import WHOLE, Query
+from notifier.store import sums, transitions
+from notifier.store.sums import Range
+
+
+async def cases(
+    ctx: Context, who: Principal, query: Query, cell: str, *, limit: int = 50, cursor: str | None = None
+) -> CountedPage:
+    """What a number counts, as `statistics.cases` has it and raises: of whole months from the few histories that a page
+    needs."""
+    months = standing.whole_months(query)
+    if months is not None:
+        as_of, offset = counted.begin(query.as_of, limit, cursor)
+        asked = replace(query, as_of=as_of)
+        found = await standing.as_of(ctx, who, asked, months, lambda stood: _counted(stood, cell, offset, limit))
+        if found is not None:
+            return await counted.of_units(ctx, found.as_of, found.names, cell, found.n, found.page, offset + limit)
+    return await statistics.cases(ctx, who, query, cell, limit=limit, cursor=cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Of the `n` that a number counts as of an instant, some; and what `Standing` says of names."""
+
+    as_of: datetime
+    names: Mapping[str, bool]
+    n: int
+    page: Sequence[History]
+
+
+async def _counted(asked: Standing, cell: str, offset: int, limit: int) -> _Page:
+    """Of the groups that have it, only those that reach into the page are read."""
+    key, _, figure = cell.partition("/")
+    find = _in_cohort if asked.query.basis == "cohort" else _in_period
+    n_of, counted_of = await find(asked, key, figure)
+    page: list[History] = []
+    passed = 0
+    for month, program, registry in sorted(n_of):
+        n, passed = n_of[month, program, registry], passed + n_of[month, program, registry]
+        if passed <= offset:
+            continue
+        if passed - n >= offset + limit:
+            break
+        start = datetime(month.year, month.month, 1, tzinfo=UTC)
+        end = month_after(start)
+        changes = await transitions.changes(asked.con, asked.now, [program], registry, (start, end))
+        found = await asyncio.to_thread(counted_of, list(changes.values()), start, end)
+        page += found[max(0, offset - passed + n) :]
+    return _Page(asked.now, asked.programs, n_of.total(), page[:limit])
+
+
+_Listed = Counter[tuple[date, str, str]]  # of a month of opening, a program and a registry
+# What is counted of the cases of one, in the order of the list.
+_Found = Callable[[Sequence[Sequence[Change]], datetime, datetime], list[History]]
+
+
+def _in_slice(asked: Standing, key: str, found: Mapping[Group, int]) -> _Listed:
+    by = asked.query.by
+    of = asked.of(Range(), by)
+    told: _Listed = Counter()
+    for group, n in found.items():
+        if key == WHOLE or (by is not None and of.part_of(group) == key):
+            told[group.month, group.program, group.registry] += n
+    return told
+
+
+async def _in_cohort(asked: Standing, key: str, figure: str) -> tuple[_Listed, _Found]:
+    known = figure in figures.ALWAYS or figure.partition("/")[0] in _SOMETIMES
+    n_of = _in_slice(asked, key, await asked.groups(figure)) if known else Counter()
+    if not n_of:
+        other = figures.shown_with(figure)
+        if other is None or not (
+            (key == WHOLE and figure in figures.ALWAYS) or _in_slice(asked, key, await asked.groups(other))
+        ):
+            raise statistics.no_such_cell(f"{key}/{figure}")
+    by = asked.query.by
+
+    def counted_of(cases: Sequence[Sequence[Change]], start: datetime, end: datetime) -> list[History]:
+        found = [unit for unit in units(fold(changes) for changes in cases) if start <= unit.opened < end]
+        mine = [unit for unit in found if key == WHOLE or (by is not None and statistics.key_of(by, unit) == key)]
+        return figures.cohort_cells(sorted(mine, key=statistics.listing))[figure]
+
+    return n_of, counted_of
+
+
+_SOMETIMES = {"outcome", "claim", "party", "work"}  # cells that are there only where something is in them
+
+
+async def _in_period(asked: Standing, key: str, figure: str) -> tuple[_Listed, _Found]:
+    if figure not in rollup.COUNTED_IN:
+        raise statistics.no_such_cell(f"{key}/{figure}")
+    by, months, part = asked.query.by, asked.months, key
+    if by == "month" and key != WHOLE:
+        months, part = await _month_of(asked, key), WHOLE
+    spans = {rollup.BEFORE: Range(sums.FIRST, months.start), rollup.UNTIL: Range(sums.FIRST, months.end)}
+    n_of: _Listed = Counter()
+    for cell, sign in rollup.COUNTED_IN[figure].items():
+        found = await asked.groups_of(cell, spans.get(rollup.MONTHS_OF.get(figure, rollup.WITHIN), months))
+        for group, n in _in_slice(asked, part, found).items():
+            n_of[group] += sign * n
+    n_of = +n_of
+    if not n_of and part != WHOLE:
+        known = await asked.groups_of(rollup.FIRST_OPENED, Range(sums.FIRST, months.end))
+        if not _in_slice(asked, part, known):
+            raise statistics.no_such_cell(f"{key}/{figure}")
+    since = datetime(months.start.year, months.start.month, 1, tzinfo=UTC)
+    until = asked.now + MICRO if months.end == sums.LAST else datetime(months.end.year, months.end.month, 1, tzinfo=UTC)
+
+    def counted_of(cases: Sequence[Sequence[Change]], start: datetime, end: datetime) -> list[History]:
+        found = [case for case in map(fold, cases) if start <= case.opened < end]
+        mine = [case for case in found if part == WHOLE or (by is not None and statistics.key_of(by, case) == part)]
+        return figures.period_cells(sorted(mine, key=statistics.listing), since, until)[figure]
+
+    return n_of, counted_of
+
+
+async def _month_of(asked: Standing, key: str) -> Range:
+    """A month of the answer to a period by month. Raises Invalid where it is none."""
+    query, opened = asked.query, await asked.groups_of(rollup.FIRST_OPENED, Range())
+    end = query.end or asked.now + MICRO
+    first = min((group.month for group in opened), default=None)
+    start = query.start or (datetime(first.year, first.month, 1, tzinfo=UTC) if first else end)
+    for month, begins, _ in statistics.months(start, end):
+        if month == key:
+            return Range(begins.date(), month_after(begins).date())
+    raise statistics.no_such_cell(key)
