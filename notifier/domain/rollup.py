@@ -20,16 +20,14 @@ from notifier.domain.period import midnight
 UNITS, CASES, REPORTS = "units", "cases", "reports"  # of a cohort
 FIRST_OPENED, OPENED, CLOSED = "flow/first_opened", "flow/opened", "flow/closed"  # of a period
 
-# Of what happened, which months a number of a period counts, and whether it adds or takes away.
-BEFORE, WITHIN, UNTIL = "before", "within", "until"
-COUNTED_IN: Mapping[str, Mapping[str, int]] = {
+# What each number of a period counts, or takes away: of what happened before it, in it, or until its end.
+COUNTED: Mapping[str, Mapping[str, int]] = {
     "flow/opened_before": {OPENED: 1, CLOSED: -1},
     "flow/opened_in": {OPENED: 1},
     "flow/closed_in": {CLOSED: 1},
     "flow/open_at_end": {OPENED: 1, CLOSED: -1},
     **{f"act/{key}": {f"act/{key}": 1} for key in ACTS},
 }
-MONTHS_OF = {"flow/opened_before": BEFORE, "flow/open_at_end": UNTIL}  # the others: within
 
 # How a time stands: it happened, we stopped waiting, or it runs since a day (or since one of so many days, for `GRAINS`).
 HAPPENED, STOPPED, DAY, WEEK, FOUR_WEEKS = "happened", "stopped", "day", "week", "four_weeks"
@@ -74,7 +72,7 @@ class Some(NamedTuple):
 
 @dataclass(slots=True)
 class Sums:
-    """Numbers of one group: of its units, and what happened to its cases in which month (`CELL@YYYY-MM`)."""
+    """Numbers of one group: of its units, and what happened to its cases on which day (`CELL@YYYY-MM-DD`)."""
 
     counts: Counter[str] = field(default_factory=Counter)
     happened: Counter[str] = field(default_factory=Counter)
@@ -91,10 +89,15 @@ class Sums:
         _, key, part = cell.split("/")
         return sum(some.n for spent, some in self.times.items() if spent.key == key and spent.how in HOWS[part])
 
-    def happened_in(self, cell: str, start: date, end: date) -> int:
-        """To how many it happened in the months from `start` to before `end`."""
-        low, high = in_month(cell, start), in_month(cell, end)
-        return sum(n for one, n in self.happened.items() if low <= one < high)
+    def happened_before(self, cell: str, day: date) -> int:
+        """To how many it happened before the day."""
+        low, high = f"{cell}@", on_day(cell, day)
+        return sum(n for one, n in self.happened.items() if low < one < high)
+
+    def happened_in_month(self, day: date) -> Counter[str]:
+        """What happened in the month of the day, before the day."""
+        low, high = on_day("", day.replace(day=1))[1:], on_day("", day)[1:]
+        return Counter({cell: n for cell, n in self.happened.items() if low <= cell[-10:] < high})
 
 
 @dataclass(slots=True)
@@ -142,7 +145,7 @@ class Added:
         counts = self._of(_group(history)).happened
         for cell, at in happened:
             if at is not None:
-                counts[in_month(cell, at)] += sign
+                counts[on_day(cell, at)] += sign
 
     def _of(self, group: Group) -> Sums:
         if (sums := self.groups.get(group)) is None:  # `setdefault` would make one in vain each time
@@ -155,10 +158,18 @@ def _group(history: History) -> Group:
     return Group(history.program, history.registry or "", month, *figures.outcome_of(history))
 
 
-def in_month(cell: str, at: date) -> str:
-    """What happened in the month of a day (UTC)."""
+def on_day(cell: str, at: date) -> str:
+    """What happened on a day (UTC)."""
     at = at.astimezone(UTC) if isinstance(at, datetime) else at
-    return f"{cell}@{at.year:04}-{at.month:02}"
+    return f"{cell}@{at.year:04}-{at.month:02}-{at.day:02}"
+
+
+def in_months(happened: Mapping[str, int]) -> Counter[str]:
+    """The same by month: `CELL@YYYY-MM`."""
+    found: Counter[str] = Counter()
+    for cell, n in happened.items():
+        found[cell[:-3]] += n
+    return found
 
 
 def _spent(key: str, lasted: figures.Lasted) -> tuple[Spent, int]:
@@ -220,18 +231,25 @@ def cohort(counts: Mapping[str, int], times: Mapping[str, TimeTo]) -> CohortFigu
     return figures.cohort_of(counts.get(UNITS, 0), counts.get(CASES, 0), counts, times)
 
 
-def by_month(happened: Mapping[str, int]) -> dict[str, Counter[str]]:
-    """By month, in their order, what happened in it."""
-    found: dict[str, Counter[str]] = {}
-    for cell, n in happened.items():
-        of, _, month = cell.rpartition("@")
-        found.setdefault(month, Counter())[of] += n
-    return dict(sorted(found.items()))
+def period(start: datetime, end: datetime, before: Mapping[str, int], until: Mapping[str, int]) -> PeriodFigures:
+    """The figures of a period from what happened before it, and before its end."""
+    counts = {
+        figure: counted(figure, {cell: (before.get(cell, 0), until.get(cell, 0)) for cell in cells})
+        for figure, cells in COUNTED.items()
+    }
+    return figures.period_of(start, end, counts)
 
 
-def period(start: datetime, end: datetime, before: Mapping[str, int], counts: Mapping[str, int]) -> PeriodFigures:
-    """The figures of a period from what happened in it, and before it."""
-    standing = before.get(OPENED, 0) - before.get(CLOSED, 0)
-    came, went = counts.get(OPENED, 0), counts.get(CLOSED, 0)
-    flow = {"opened_before": standing, "opened_in": came, "closed_in": went, "open_at_end": standing + came - went}
-    return figures.period_of(start, end, {**counts, **{f"flow/{key}": n for key, n in flow.items()}})
+def counted(figure: str, happened: Mapping[str, tuple[int, int]]) -> int:
+    """A number of a period, from how often each of its cells (`COUNTED`) happened before it, and before its end."""
+    return sum(sign * _within(figure, *happened[cell]) for cell, sign in COUNTED[figure].items())
+
+
+def _within(figure: str, before: int, until: int) -> int:
+    match figure:
+        case "flow/opened_before":
+            return before
+        case "flow/open_at_end":
+            return until
+        case _:
+            return until - before

@@ -1,10 +1,13 @@
 """What was added up beforehand, as a question finds it: of now, or as it stood at an instant."""
 
 import asyncio
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from itertools import accumulate
+from operator import add as plus
 from typing import TypeVar
 
 from notifier.domain import lengths, rollup
@@ -26,7 +29,7 @@ T = TypeVar("T")
 
 
 async def now(
-    ctx: Context, who: Principal, query: Query, months: Range, answer: "Callable[[Standing], Awaitable[T]]"
+    ctx: Context, who: Principal, query: Query, span: Range, answer: "Callable[[Standing], Awaitable[T]]"
 ) -> T | None:
     """None: not all of it is added up yet, or small numbers are kept back."""
     until = await _caught_up(ctx)
@@ -37,11 +40,11 @@ async def now(
         if below or not state.whole or state.definitions != VERSION:
             return None
         known = until if state.behind is None else min(until, state.behind - MICRO)
-        return await answer(Standing(con, replace(query, as_of=known), programs, months, until))
+        return await answer(Standing(con, replace(query, as_of=known), programs, span, until))
 
 
 async def as_of(
-    ctx: Context, who: Principal, query: Query, months: Range, answer: "Callable[[Standing], Awaitable[T]]"
+    ctx: Context, who: Principal, query: Query, span: Range, answer: "Callable[[Standing], Awaitable[T]]"
 ) -> T | None:
     """None: no stretch ends near it, or small numbers are kept back."""
     clock = await ctx.db.clock.now()
@@ -56,7 +59,7 @@ async def as_of(
                 return None
             (more,) = await stretching.between(con, min(end, at), [max(end, at)])
             stood = _Stood(await stretches.up_to(con, end), more, 1 if end <= at else -1)
-            return await answer(Standing(con, replace(query, as_of=at), programs, months, at, stood))
+            return await answer(Standing(con, replace(query, as_of=at), programs, span, at, stood))
 
 
 async def _caught_up(ctx: Context) -> datetime:
@@ -75,15 +78,17 @@ async def _caught_up(ctx: Context) -> datetime:
     return now
 
 
-def whole_months(query: Query) -> Range | None:
-    """The months that are asked about; None where a bound is not the first instant of one."""
-    start = sums.FIRST if query.start is None else _first_day(query.start)
-    end = sums.LAST if query.end is None else _first_day(query.end)
+def span_of(query: Query) -> Range | None:
+    """The months (UTC) of a cohort, or the days of a period, that are asked about; None where a bound lies within one."""
+    start = sums.FIRST if query.start is None else _begins(query.start, query.basis)
+    end = sums.LAST if query.end is None else _begins(query.end, query.basis)
     return Range(start, end) if start is not None and end is not None else None
 
 
-def _first_day(at: datetime) -> date | None:
-    return at.astimezone(UTC).date() if at == midnight(at).replace(day=1) else None
+def _begins(at: datetime, basis: str) -> date | None:
+    day = midnight(at)
+    first = day if basis == "period" else day.replace(day=1)
+    return first.astimezone(UTC).date() if at == first else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ class _Stood:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A question of whole months, over one view of the tables. `programs`: and whether names are shown.
+    """A question over one view of the tables. `programs`: and whether names are shown. `span`: as `span_of` has it.
 
     `now`: the instant up to which what runs has run. `stood` None: of now.
     """
@@ -105,7 +110,7 @@ class Standing:
     con: Connection
     query: Query
     programs: Mapping[str, bool]
-    months: Range
+    span: Range
     now: datetime
     stood: _Stood | None = None
 
@@ -122,14 +127,21 @@ class Standing:
 
     async def counts(self, by: str | None = None) -> Counts:
         """Of units, by when they were opened."""
-        asked = self.of(self.months, by)
+        asked = self.of(self.span, by)
         return self._and_more(await sums.counts(self.con, asked), asked, lambda more: more.counts)
 
-    async def happened(self, by: str | None = None) -> dict[str, dict[str, Counter[str]]]:
-        """By part and month, what happened to cases, whenever they were opened."""
+    async def happened(self, by: str | None = None) -> Mapping[str, "Happened"]:
+        """By part, what happened to cases, whenever they were opened: before either end of the span, or before any month."""
         asked = self.of(Range(), by)
-        found = self._and_more(await sums.happened(self.con, asked), asked, lambda more: more.happened)
-        return {part: rollup.by_month(of) for part, of in found.items()}
+        days = self._and_more(await sums.happened(self.con, asked), asked, lambda more: rollup.in_months(more.happened))
+        found = {part: Happened(cells) for part, cells in days.items()}
+        for day in (self.span.start, self.span.end):
+            if day.day != 1:
+                told = await sums.happened_in_month(self.con, asked, day)
+                told = self._and_more(told, asked, lambda more, day=day: more.happened_in_month(day))  # type: ignore[misc]
+                for part, of in found.items():
+                    of.know(day, told.get(part, Counter()))
+        return found
 
     def _and_more(self, found: Counts, asked: Asked, which: Callable[[Sums], Counter[str]]) -> Counts:
         for part, more, sign in self._more(asked):
@@ -142,7 +154,7 @@ class Standing:
 
     async def times(self, by: str | None = None) -> dict[str, Times]:
         """By part; as it stood, of the whole, too, which is the part without a name."""
-        asked = self.of(self.months, by)
+        asked = self.of(self.span, by)
         rows = await sums.times(self.con, asked, self.now)
         if self.stood is None:
             return lengths.read(rows, self.now, rollup.ages(self.now))
@@ -156,14 +168,14 @@ class Standing:
 
     async def groups(self, cell: str) -> Counter[Group]:
         """How many units of each group a cell of a cohort counts; as it stood."""
-        asked = self.of(self.months, None)
+        asked = self.of(self.span, None)
         return self._with_more(await sums.of_cell(self.con, asked, cell), asked, lambda more: more.of_cell(cell))
 
-    async def groups_of(self, cell: str, months: Range) -> Counter[Group]:
-        """To how many cases of each group it happened in these months; as it stood."""
+    async def groups_before(self, cell: str, day: date) -> Counter[Group]:
+        """To how many cases of each group it happened before the day; as it stood."""
         asked = self.of(Range(), None)
-        found = await sums.of_happened(self.con, asked, cell, months)
-        return self._with_more(found, asked, lambda more: more.happened_in(cell, months.start, months.end))
+        found = await sums.of_happened(self.con, asked, cell, day)
+        return self._with_more(found, asked, lambda more: more.happened_before(cell, day))
 
     def _with_more(self, found: Counter[Group], asked: Asked, which: Callable[[Sums], int]) -> Counter[Group]:
         assert self.stood is not None
@@ -171,3 +183,28 @@ class Standing:
             if asked.part_of(group) is not None:
                 found[group] += self.stood.sign * which(more)
         return Counter({group: n for group, n in found.items() if n})
+
+
+class Happened:
+    """What happened to the cases of a part, by month; and before some days within a month."""
+
+    def __init__(self, cells: Mapping[str, int]) -> None:
+        months: dict[str, Counter[str]] = {}
+        for cell, n in cells.items():
+            of, _, month = cell.rpartition("@")
+            months.setdefault(month, Counter())[of] += n
+        self.months = dict(sorted(months.items()))
+        self._names = list(self.months)
+        self._before = list(accumulate(self.months.values(), plus, initial=Counter[str]()))
+        self._days: dict[date, Counter[str]] = {}
+
+    def know(self, day: date, cells: Mapping[str, int]) -> None:
+        """What happened in the month of a day, before the day (`CELL@YYYY-MM-DD`)."""
+        self._days[day] = Counter()
+        for cell, n in cells.items():
+            self._days[day][cell.rpartition("@")[0]] += n
+
+    def before(self, day: date) -> Counter[str]:
+        """Before the first day of a month, or before one that is known."""
+        months = self._before[bisect_left(self._names, day.isoformat()[:7])]
+        return months if day.day == 1 else months + self._days[day]

@@ -3,34 +3,35 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 from notifier.domain import lengths, rollup
 from notifier.domain.definitions import VERSION
-from notifier.domain.figures import PeriodFigures
 from notifier.domain.lengths import Times
+from notifier.domain.period import month_after
 from notifier.domain.rollup import MICRO
 from notifier.domain.survival import LogRank
 from notifier.services import grants, standing, statistics
 from notifier.services.access import Principal
 from notifier.services.context import Context
-from notifier.services.standing import Standing
+from notifier.services.standing import Happened, Standing
 from notifier.services.statistics import COMPARED, UNITS, WHOLE, Query, Slice, Statistics
 from notifier.store import rollups, sums
 
 
 async def summed(ctx: Context, who: Principal, query: Query) -> Statistics:
-    """The answer to a question of whole months (UTC), quickly: of now, or as of an instant after the first stretch.
+    """The answer to a question of whole months (of a period: days, UTC), quickly: of now, or as of an instant after the first
+    stretch.
 
     Counts are exact; times are within a sixteenth, and exact where few had them. `case_list` is None. Without an instant,
-    everything that was known at the answer's `as_of` is in it, and how many reports came in. A question of parts of months,
+    everything that was known at the answer's `as_of` is in it, and how many reports came in. A question of parts of them,
     or of who may not see small numbers, is answered by `statistics`, and raises as that does.
     """
-    months = standing.whole_months(query)
+    span = standing.span_of(query)
     found = None
-    if months is not None:
+    if span is not None:
         find = standing.now if query.as_of is None else standing.as_of
-        found = await find(ctx, who, query, months, lambda asked: _answer(ctx, asked))
+        found = await find(ctx, who, query, span, lambda asked: _answer(ctx, asked))
     if found is not None:
         return found
     return await statistics.statistics(ctx, who, query, reports=query.as_of is None and query.basis == "cohort")
@@ -71,45 +72,34 @@ async def _answer(ctx: Context, asked: Standing) -> Statistics:
 
 async def _period(ctx: Context, asked: Standing) -> Statistics:
     """A period without a beginning begins with the month in which the first case was opened."""
-    query, since, until = asked.query, *(f"{bound:%Y-%m}" for bound in (asked.months.start, asked.months.end))
+    query, span = asked.query, asked.span
     by = None if query.by == "month" else query.by
     parts = await asked.happened(by)
-    months = _sum_of(parts.values())
-    opened = [month for month, cells in months.items() if cells[rollup.FIRST_OPENED]]
+    opened = [month for of in parts.values() for month, cells in of.months.items() if cells[rollup.FIRST_OPENED]]
     end = query.end or asked.now + MICRO
     start = query.start or min(end, datetime.fromisoformat(f"{min(opened)}-01T00:00:00+00:00") if opened else end)
 
-    def figures_of(of: Mapping[str, Counter[str]]) -> PeriodFigures:
-        before = _sum(cells for month, cells in of.items() if month < since)
-        return rollup.period(start, end, before, _sum(cells for month, cells in of.items() if since <= month < until))
+    def before(day: date, of: Iterable[Happened] = parts.values()) -> Counter[str]:
+        return _sum(one.before(day) for one in of)
 
     slices: list[Slice] = []
     if query.by == "month":
-        standing = _sum(cells for month, cells in months.items() if month < since)
         for key, begins, ends in statistics.months(start, end):
-            within = months.get(key, Counter())
-            slices.append(Slice(key, None, rollup.period(begins, ends, standing, within)))
-            standing.update(within)
+            first, following = begins.date(), month_after(begins.replace(day=1)).date()
+            within = before(max(first, span.start)), before(min(following, span.end))
+            slices.append(Slice(key, None, rollup.period(begins, ends, *within)))
     elif by is not None:
-        slices = [Slice(part, None, figures_of(of)) for part, of in sorted(parts.items()) if min(of) < until]
+        told = {part: (before(span.start, [of]), before(span.end, [of])) for part, of in sorted(parts.items())}
+        slices = [Slice(part, None, rollup.period(start, end, *both)) for part, both in told.items() if any(both)]
+    whole = Slice(WHOLE, None, rollup.period(start, end, before(span.start), before(span.end)))
     asked = replace(asked, query=replace(query, start=start, end=end))
-    cases = sum(cells[rollup.FIRST_OPENED] for cells in months.values())
-    return _statistics(ctx, asked, Slice(WHOLE, None, figures_of(months)), slices, cases)
+    return _statistics(ctx, asked, whole, slices, before(sums.LAST)[rollup.FIRST_OPENED])
 
 
 def _sum(found: Iterable[Mapping[str, int]]) -> Counter[str]:
     total: Counter[str] = Counter()
     for cells in found:
         total.update(cells)
-    return total
-
-
-def _sum_of(parts: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, Counter[str]]:
-    """By month, over all parts."""
-    total: dict[str, Counter[str]] = {}
-    for of in parts:
-        for month, cells in of.items():
-            total.setdefault(month, Counter()).update(cells)
     return total
 
 

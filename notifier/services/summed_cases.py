@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 
 from notifier.domain import figures, rollup
 from notifier.domain.history import Change, History, fold, units
@@ -23,13 +23,13 @@ from notifier.store.sums import Range
 async def cases(
     ctx: Context, who: Principal, query: Query, cell: str, *, limit: int = 50, cursor: str | None = None
 ) -> CountedPage:
-    """What a number counts, as `statistics.cases` has it and raises: of whole months from the few histories that a page
-    needs."""
-    months = standing.whole_months(query)
-    if months is not None:
+    """What a number counts, as `statistics.cases` has it and raises: of whole months (of a period: days) from the few
+    histories that a page needs."""
+    span = standing.span_of(query)
+    if span is not None:
         as_of, offset = counted.begin(query.as_of, limit, cursor)
         asked = replace(query, as_of=as_of)
-        found = await standing.as_of(ctx, who, asked, months, lambda stood: _counted(stood, cell, offset, limit))
+        found = await standing.as_of(ctx, who, asked, span, lambda stood: _counted(stood, cell, offset, limit))
         if found is not None:
             return await counted.of_units(ctx, found.as_of, found.names, cell, found.n, found.page, offset + limit)
     return await statistics.cases(ctx, who, query, cell, limit=limit, cursor=cursor)
@@ -104,40 +104,40 @@ _SOMETIMES = {"outcome", "claim", "party", "work"}  # cells that are there only 
 
 
 async def _in_period(asked: Standing, key: str, figure: str) -> tuple[_Listed, _Found]:
-    if figure not in rollup.COUNTED_IN:
+    if figure not in rollup.COUNTED:
         raise statistics.no_such_cell(f"{key}/{figure}")
-    by, months, part = asked.query.by, asked.months, key
+    by, span, part = asked.query.by, asked.span, key
     if by == "month" and key != WHOLE:
-        months, part = await _month_of(asked, key), WHOLE
-    spans = {rollup.BEFORE: Range(sums.FIRST, months.start), rollup.UNTIL: Range(sums.FIRST, months.end)}
-    n_of: _Listed = Counter()
-    for cell, sign in rollup.COUNTED_IN[figure].items():
-        found = await asked.groups_of(cell, spans.get(rollup.MONTHS_OF.get(figure, rollup.WITHIN), months))
-        for group, n in _in_slice(asked, part, found).items():
-            n_of[group] += sign * n
-    n_of = +n_of
+        span, part = await _month_of(asked, key), WHOLE
+    told: dict[tuple[date, str, str], dict[str, tuple[int, int]]] = {}
+    for cell in rollup.COUNTED[figure]:
+        before, until = [_in_slice(asked, part, await asked.groups_before(cell, day)) for day in (span.start, span.end)]
+        for of in {*before, *until}:
+            told.setdefault(of, dict.fromkeys(rollup.COUNTED[figure], (0, 0)))[cell] = before[of], until[of]
+    n_of: _Listed = Counter({of: n for of, happened in told.items() if (n := rollup.counted(figure, happened))})
     if not n_of and part != WHOLE:
-        known = await asked.groups_of(rollup.FIRST_OPENED, Range(sums.FIRST, months.end))
+        known = await asked.groups_before(rollup.FIRST_OPENED, span.end)
         if not _in_slice(asked, part, known):
             raise statistics.no_such_cell(f"{key}/{figure}")
-    since = datetime(months.start.year, months.start.month, 1, tzinfo=UTC)
-    until = asked.now + MICRO if months.end == sums.LAST else datetime(months.end.year, months.end.month, 1, tzinfo=UTC)
+    begins = datetime.combine(span.start, time.min, UTC)
+    ends = asked.now + MICRO if span.end == sums.LAST else datetime.combine(span.end, time.min, UTC)
 
     def counted_of(cases: Sequence[Sequence[Change]], start: datetime, end: datetime) -> list[History]:
         found = [case for case in map(fold, cases) if start <= case.opened < end]
         mine = [case for case in found if part == WHOLE or (by is not None and statistics.key_of(by, case) == part)]
-        return figures.period_cells(sorted(mine, key=statistics.listing), since, until)[figure]
+        return figures.period_cells(sorted(mine, key=statistics.listing), begins, ends)[figure]
 
     return n_of, counted_of
 
 
 async def _month_of(asked: Standing, key: str) -> Range:
-    """A month of the answer to a period by month. Raises Invalid where it is none."""
-    query, opened = asked.query, await asked.groups_of(rollup.FIRST_OPENED, Range())
+    """The days of a month of the answer to a period by month. Raises Invalid where it is none."""
+    query, opened = asked.query, await asked.groups_before(rollup.FIRST_OPENED, sums.LAST)
     end = query.end or asked.now + MICRO
     first = min((group.month for group in opened), default=None)
-    start = query.start or (datetime(first.year, first.month, 1, tzinfo=UTC) if first else end)
+    start = query.start or (datetime.combine(first, time.min, UTC) if first else end)
     for month, begins, _ in statistics.months(start, end):
         if month == key:
-            return Range(begins.date(), month_after(begins).date())
+            following = month_after(begins.replace(day=1)).date()
+            return Range(begins.date(), min(following, asked.span.end))
     raise statistics.no_such_cell(key)

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from notifier.domain import rollup
 from notifier.domain.lengths import Row
-from notifier.domain.rollup import Added, Group, Some, Spent
+from notifier.domain.rollup import Added, Group, Some, Spent, Sums
 
 if TYPE_CHECKING:
     from notifier.store.database import Connection
 
 FIRST, LAST = date.min, date(9999, 1, 1)  # the first is minus infinity in the database
-COHORT, PERIOD = "cohort", "period"
+COHORT, PERIOD, DAYS = "cohort", "period", "days"  # of units; what happened, by month; and by day
 _ALL = "*"  # of a row over all registries, or all outcomes; over all months is FIRST
 _PART = 64  # so many days, weeks or four weeks are one row at most
 
@@ -40,7 +40,6 @@ class _Table:
 _COUNTS = _Table("rollup_count", {"basis": "text", **_GROUP}, "cell", ("n",))
 _TIMES = _Table("rollup_time", {**_GROUP, "key": "text", "how": "text", "part": "integer"}, "at", ("n", "micros"))
 _Rows = dict[tuple[Any, ...], dict[Any, tuple[int, ...]]]
-_NOTHING: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +97,31 @@ async def add(con: "Connection", added: Added) -> None:
             if any(n)
             for one, some in rollup.grains(kept, n)
         ]
+        for row, cells in _counts_of(group, sums):
+            of = counts.setdefault(row, {})
+            for cell, n in cells.items():
+                if n:
+                    _put(of, cell, (n,))
         for row in _rows(group):
-            for basis, cells in ((COHORT, sums.counts), (PERIOD, sums.happened if row[0] == FIRST else _NOTHING)):
-                of = counts.setdefault((basis, *row), {})
-                for cell, n in cells.items():
-                    if n:
-                        _put(of, cell, (n,))
             for key, at, some in spent:
                 _put(times.setdefault((*row, *key), {}), at, some)
     await _merge(con, _COUNTS, counts)
     await _merge(con, _TIMES, times)
+
+
+def _counts_of(group: Group, sums: Sums) -> Iterator[tuple[tuple[Any, ...], Mapping[str, int]]]:
+    """Rows of now, and what is added to them: what happened is kept of all months, and by day of the month of it."""
+    for row in _rows(group):
+        yield (COHORT, *row), sums.counts
+        if row[0] == FIRST:
+            yield (PERIOD, *row), rollup.in_months(sums.happened)
+    days: dict[date, dict[str, int]] = {}
+    for cell, n in sums.happened.items():
+        days.setdefault(date.fromisoformat(f"{cell[-10:-3]}-01"), {})[cell] = n
+    for month, cells in days.items():
+        for row in _rows(group._replace(month=month)):
+            if row[0] == month:
+                yield (DAYS, *row), cells
 
 
 def _put(of: dict[Any, tuple[int, ...]], item: Any, numbers: tuple[int, ...]) -> None:
@@ -169,7 +183,8 @@ async def write_stretch(con: "Connection", until: datetime, added: Added) -> Non
     counts, times = [], []
     for group, sums in added.groups.items():
         row = (0, until, group.month, group.program, group.registry, group.outcome, group.actor)
-        for basis, cells in ((COHORT, sums.counts), (PERIOD, sums.happened)):
+        happened = rollup.in_months(sums.happened)
+        for basis, cells in ((COHORT, sums.counts), (PERIOD, happened), (DAYS, sums.happened)):
             if kept := {cell: n for cell, n in cells.items() if n}:
                 counts.append((*row, basis, list(kept), list(kept.values())))
         of: dict[tuple[str, str], dict[int, Some]] = {}
@@ -234,16 +249,24 @@ async def counts(con: "Connection", asked: Asked) -> Counts:
 
 
 async def happened(con: "Connection", asked: Asked) -> Counts:
-    """By part and cell: what happened to cases in which month, whenever they were opened."""
+    """By part and `CELL@YYYY-MM`: what happened to cases in which month, whenever they were opened."""
     return await _counts(con, replace(asked, months=Range()), PERIOD)
 
 
-async def _counts(con: "Connection", asked: Asked, basis: str) -> Counts:
+async def happened_in_month(con: "Connection", asked: Asked, day: date) -> Counts:
+    """By part and `CELL@YYYY-MM-DD`: the same of the month of a day, before the day."""
+    first = day.replace(day=1)
+    months = Range() if asked.stretches is not None else Range(first, day)
+    on = f"and right(e.cell, 10) collate \"C\" >= '{first}' and right(e.cell, 10) collate \"C\" < '{day}'"
+    return await _counts(con, replace(asked, months=months), DAYS, on)
+
+
+async def _counts(con: "Connection", asked: Asked, basis: str, which: str = "") -> Counts:
     part, where, arguments = _of(asked)
     found: Counts = {}
     for of, cell, n in await con.fetch(
         f"select {part}, e.cell, sum(e.n)::bigint from {_table(asked)}_count r, unnest(r.cell, r.n) as e (cell, n) "
-        f"where {where} and basis = '{basis}' group by 1, 2",
+        f"where {where} and basis = '{basis}' {which} group by 1, 2",
         *arguments,
     ):
         found.setdefault(of, Counter())[cell] = n
@@ -296,10 +319,14 @@ async def of_cell(con: "Connection", asked: Asked, cell: str) -> Counter[Group]:
     )
 
 
-async def of_happened(con: "Connection", asked: Asked, cell: str, months: Range) -> Counter[Group]:
-    """Of stretches: to how many of each group it happened in these months."""
-    bounds = [rollup.in_month(cell, months.start), rollup.in_month(cell, months.end)]
-    which = f'basis = \'{PERIOD}\' and e.cell collate "C" >= $7 and e.cell collate "C" < $8'
+async def of_happened(con: "Connection", asked: Asked, cell: str, day: date) -> Counter[Group]:
+    """Of stretches: to how many of each group it happened before the day."""
+    first = rollup.on_day(cell, day.replace(day=1))
+    which = f'basis = \'{PERIOD}\' and e.cell collate "C" > $7 and e.cell collate "C" < $8'
+    bounds = [f"{cell}@", first[:-3]]
+    if day.day != 1:
+        which = f'({which} or basis = \'{DAYS}\' and e.cell collate "C" >= $9 and e.cell collate "C" < $10)'
+        bounds += [first, rollup.on_day(cell, day)]
     return await _of_groups(con, replace(asked, months=Range()), f"stretch_count r, {_CELLS}", which, bounds)
 
 

@@ -99,8 +99,9 @@ def test_what_is_added_up_is_what_the_histories_say(found: list[History]) -> Non
 
 
 def test_a_period_stands_on_what_was_before() -> None:
-    before = {rollup.OPENED: 5, rollup.CLOSED: 2}
-    found = rollup.period(at(0), at(1), before, {rollup.OPENED: 4, rollup.CLOSED: 6, "act/sent_in": 3})
+    before = {rollup.OPENED: 5, rollup.CLOSED: 2, "act/claimed_in": 1}
+    until = {rollup.OPENED: 9, rollup.CLOSED: 8, "act/sent_in": 3, "act/claimed_in": 1}
+    found = rollup.period(at(0), at(1), before, until)
     flow = found.flow
     assert (flow.opened_before, flow.opened_in, flow.closed_in, flow.open_at_end) == (3, 4, 6, 1)
     assert found.acts == {"sent_in": 3, "claimed_in": 0, "verified_in": 0, "relapsed_in": 0}

@@ -143,7 +143,26 @@ async def test_each_number_has_the_same_cases(still: Stage) -> None:
 
 
 _NOVEMBER, _DECEMBER = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
-_PERIODS = ({}, {"start": _DECEMBER}, {"end": _DECEMBER}, {"start": _NOVEMBER, "end": _DECEMBER}, {"registry": "pir"})
+_DAYS = {"start": datetime(2026, 11, 3, tzinfo=UTC), "end": datetime(2026, 12, 2, tzinfo=UTC)}
+_PERIODS: tuple[dict[str, Any], ...] = (
+    {},
+    {"start": _DECEMBER},
+    {"end": _DECEMBER},
+    {"start": _NOVEMBER, "end": _DECEMBER},
+    {"registry": "pir"},
+    _DAYS,
+)
+
+
+@pytest.mark.parametrize("more", _PERIODS)
+async def test_a_period_is_told_as_the_histories_tell_it(still: Stage, more: dict[str, Any]) -> None:
+    await _written(still, 6)
+    first = await still.ctx.db.fetchval("select min(until) from stretch")
+    begun = [at for at in await _instants(still) if at >= max(first, more.get("start", first))]
+    for at in (None, *begun):
+        for by in (None, *BYS):
+            query = Query(as_of=at, by=by, basis="period", **more)  # type: ignore[arg-type]
+            same(await summed.summed(still.ctx, RITA, query), await statistics.statistics(still.ctx, RITA, query))
 
 
 @pytest.mark.parametrize("more", _PERIODS)

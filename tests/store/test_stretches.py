@@ -11,12 +11,11 @@ from notifier.domain import rollup
 from notifier.domain.lengths import Row
 from notifier.domain.rollup import Added, Group, Spent, Sums
 from notifier.store import stretches, sums
-from notifier.store.sums import Asked, Range
+from notifier.store.sums import Asked
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 _PIR = Group("opioids", "pir", date(2026, 3, 1), "open", "none")
 _OTHER = Group("piracy", "", date(2026, 2, 1), "rejected", "none")
-_IN_THEM = ("act/units@2026-01", "act/units@2026-02")
 _DAY, _BIN = Spent("notice", rollup.DAY, 739_677), Spent("notice", rollup.HAPPENED, 40)
 
 
@@ -24,7 +23,7 @@ def became(*some: tuple[Spent, int, int], group: Group = _PIR, **counts: int) ->
     made = Sums()
     made.counts.update(counts)
     made.happened.update(
-        {rollup.in_month(f"act/{cell}", START - timedelta(days=30 * n)): n for cell, n in counts.items()}
+        {rollup.on_day(f"act/{cell}", START - timedelta(days=20 * n)): n for cell, n in counts.items()}
     )
     for spent, n, micros in some:
         made.put(spent, n, micros)
@@ -67,6 +66,10 @@ def _standing(rows: list[Row]) -> dict[tuple[str, Spent], tuple[int, int]]:
     return dict(told)
 
 
+def _day(cell: str) -> date:
+    return date.fromisoformat(cell[-10:])
+
+
 def _drawn(seed: int, n: int) -> list[Added]:
     draw = Random(seed)
     return [
@@ -104,14 +107,29 @@ async def test_any_sum_of_stretches_is_that_of_what_was_written(
                 for spent, some in of.times.items():
                     before = times.get((group.program, spent), (0, 0))
                     times[group.program, spent] = (before[0] + some.n, before[1] + some.micros)
-        for which, expected in ((sums.counts, counts), (sums.happened, happened)):
-            read = {(of, cell): n for of, cells in (await which(con, asked)).items() for cell, n in cells.items() if n}
-            assert read == {key: n for key, n in expected.items() if n}
-        months = Range(date(2026, 1, 1), date(2026, 3, 1))
-        in_them = sum(n for (of, cell), n in happened.items() if of == "opioids" and cell in _IN_THEM)
-        assert +(await sums.of_happened(con, Asked(["opioids"], stretches=told), "act/units", months)) == (
-            +Counter({_PIR: in_them})
-        )
+        read = {
+            (of, cell): n for of, cells in (await sums.counts(con, asked)).items() for cell, n in cells.items() if n
+        }
+        assert read == {key: n for key, n in counts.items() if n}
+        for day in (date(2026, 1, 20), date(2026, 2, 1), date(2026, 2, 9), date(2026, 3, 22)):
+            months = {key: n for key, n in happened.items() if day.replace(day=1) <= _day(key[1]) < day and n}
+            in_month = (await sums.happened_in_month(con, asked, day)).items()
+            assert {(of, cell): n for of, cells in in_month for cell, n in cells.items() if n} == months
+            before = sum(
+                n
+                for (of, cell), n in happened.items()
+                if (of, cell[:9]) == ("opioids", "act/units") and _day(cell) < day
+            )
+            groups = await sums.of_happened(con, Asked(["opioids"], stretches=told), "act/units", day)
+            assert groups.total() == before
+            assert set(groups) <= {_PIR}
+        by_month: Counter[tuple[str, str]] = Counter()
+        for (of, cell), n in happened.items():
+            by_month[of, cell[:-3]] += n
+        read = {
+            (of, cell): n for of, cells in (await sums.happened(con, asked)).items() for cell, n in cells.items() if n
+        }
+        assert read == {key: n for key, n in by_month.items() if n}
         standing = _standing(await sums.times(con, asked, START))
         assert standing == {key: some for key, some in times.items() if any(some)}
         assert await sums.of_cell(con, Asked(["opioids"], stretches=told), "time/notice/events") == (

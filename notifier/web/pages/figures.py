@@ -107,7 +107,7 @@ async def show_cases(visit: Visit) -> web.StreamResponse:
         page = await summed_cases.cases(visit.ctx, visit.who, _query(asked), cell, cursor=cursor)
         told = _told(cell)
     back = f"{_AT}?{urlencode({name: asked[name] for name in _ASKED if name in asked})}"
-    in_groups = "fate" not in asked and not cell.startswith(appeal_figures.CELL) and asked.get("basis") != "period"
+    in_groups = "fate" not in asked and not cell.startswith(appeal_figures.CELL)
     return await visit.page(
         "figures_cases",
         200,
