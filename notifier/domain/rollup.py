@@ -113,6 +113,14 @@ class Added:
         for history in histories:
             self._period(history, sign)
 
+    def add_units(
+        self, histories: Sequence[History], reports: Mapping[str, int], start: datetime, end: datetime
+    ) -> None:
+        """Of the cases of a name, those units that were opened from `start` to before `end`."""
+        for unit in units(histories):
+            if start <= unit.opened < end:
+                self._cohort(unit, reports, 1)
+
     def more(self, other: "Added", sign: int = 1) -> None:
         """Add what was added to another one, or take it away."""
         for group, sums in other.groups.items():

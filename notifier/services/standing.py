@@ -3,17 +3,18 @@
 import asyncio
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import accumulate
 from operator import add as plus
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from notifier.domain import lengths, rollup
 from notifier.domain.definitions import VERSION
+from notifier.domain.history import fold
 from notifier.domain.lengths import Row, Times
-from notifier.domain.period import midnight
+from notifier.domain.period import midnight, month_after
 from notifier.domain.rollup import MICRO, Added, Group, Sums
 from notifier.services import grants, rolling, statistics, stretching
 from notifier.services.access import Principal
@@ -22,6 +23,7 @@ from notifier.services.statistics import Query
 from notifier.store import rollups, stretches, sums, transitions
 from notifier.store.database import Connection
 from notifier.store.sums import Asked, Counts, Range
+from notifier.store.transitions import Known, Names
 
 _LITTLE, _TRIES, _PAUSE_S = 500, 8, 0.03
 
@@ -29,7 +31,7 @@ T = TypeVar("T")
 
 
 async def now(
-    ctx: Context, who: Principal, query: Query, span: Range, answer: "Callable[[Standing], Awaitable[T]]"
+    ctx: Context, who: Principal, query: Query, span: "Span", answer: "Callable[[Standing], Awaitable[T]]"
 ) -> T | None:
     """None: not all of it is added up yet, or small numbers are kept back."""
     until = await _caught_up(ctx)
@@ -40,11 +42,16 @@ async def now(
         if below or not state.whole or state.definitions != VERSION:
             return None
         known = until if state.behind is None else min(until, state.behind - MICRO)
-        return await answer(Standing(con, replace(query, as_of=known), programs, span, until))
+        more = []
+        for edge in span.edges:
+            found = await rollups.names_of(con, await _opened(con, query, programs, edge))
+            names = [(name.changes, name.reports_before, name.entries) for name in found.values()]
+            more.append(More(await asyncio.to_thread(_of_now, names, edge), edge.sign, beside=True))
+        return await answer(Standing(con, replace(query, as_of=known), programs, span.whole, until, None, more))
 
 
 async def as_of(
-    ctx: Context, who: Principal, query: Query, span: Range, answer: "Callable[[Standing], Awaitable[T]]"
+    ctx: Context, who: Principal, query: Query, span: "Span", answer: "Callable[[Standing], Awaitable[T]]"
 ) -> T | None:
     """None: no stretch ends near it, or small numbers are kept back."""
     clock = await ctx.db.clock.now()
@@ -57,9 +64,36 @@ async def as_of(
             end = await stretches.nearest(con, at)
             if end is None or (await rollups.state(con)).definitions != VERSION:
                 return None
-            (more,) = await stretching.between(con, min(end, at), [max(end, at)])
-            stood = _Stood(await stretches.up_to(con, end), more, 1 if end <= at else -1)
-            return await answer(Standing(con, replace(query, as_of=at), programs, span, at, stood))
+            (added,) = await stretching.between(con, min(end, at), [max(end, at)])
+            more = [More(added, 1 if end <= at else -1)]
+            for edge in span.edges:
+                names = await transitions.of_names(con, await _opened(con, query, programs, edge))
+                more.append(More(await asyncio.to_thread(_as_it_stood, names, edge, at), edge.sign, beside=True))
+            told = await stretches.up_to(con, end)
+            return await answer(Standing(con, replace(query, as_of=at), programs, span.whole, at, told, more))
+
+
+async def _opened(con: Connection, query: Query, programs: Iterable[str], edge: "Edge") -> Sequence[str]:
+    return await transitions.opened(con, sorted(programs), query.registry, edge.start, edge.end)
+
+
+def _of_now(
+    names: Iterable[tuple[Mapping[str, Sequence[Known]], Mapping[str, int], frozenset[int]]], edge: "Edge"
+) -> Added:
+    """What is in the figures of the units of these names that were opened there."""
+    added = Added()
+    for changes, reports, entries in names:
+        known = [[one.change for one in of if one.entry in entries] for of in changes.values()]
+        added.add_units([fold(of) for of in known if of], reports, edge.start, edge.end)
+    return added
+
+
+def _as_it_stood(names: Names, edge: "Edge", at: datetime) -> Added:
+    added = Added()
+    for changes in names.values():
+        known = [[one.change for one in of if one.recorded_at <= at] for of in changes.values()]
+        added.add_units([fold(of) for of in known if of], {}, edge.start, edge.end)
+    return added
 
 
 async def _caught_up(ctx: Context) -> datetime:
@@ -78,33 +112,73 @@ async def _caught_up(ctx: Context) -> datetime:
     return now
 
 
-def span_of(query: Query) -> Range | None:
-    """The months (UTC) of a cohort, or the days of a period, that are asked about; None where a bound lies within one."""
-    start = sums.FIRST if query.start is None else _begins(query.start, query.basis)
-    end = sums.LAST if query.end is None else _begins(query.end, query.basis)
-    return Range(start, end) if start is not None and end is not None else None
-
-
-def _begins(at: datetime, basis: str) -> date | None:
-    day = midnight(at)
-    first = day if basis == "period" else day.replace(day=1)
-    return first.astimezone(UTC).date() if at == first else None
-
-
 @dataclass(frozen=True, slots=True)
-class _Stood:
-    """Stretches whose sum is what was known at the end of the last, and how much more, or with `sign` less, it was then."""
+class Edge:
+    """Units opened from `start` to before `end`: with `sign` 1 they are in a question beside its whole months, or -1 not."""
 
-    stretches: Sequence[tuple[int, datetime]]
-    added: Added
+    start: datetime
+    end: datetime
     sign: int
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A question over one view of the tables. `programs`: and whether names are shown. `span`: as `span_of` has it.
+class Span:
+    """What is asked about: the whole months (UTC) of a cohort that are nearest, and what they lack or have too many; or the
+    days of a period."""
 
-    `now`: the instant up to which what runs has run. `stood` None: of now.
+    whole: Range
+    edges: Sequence[Edge] = ()
+
+
+def span_of(query: Query) -> Span | None:
+    """None: a bound of a period lies within a day (UTC)."""
+    start, end = query.start, query.end
+    if query.basis == "period":
+        if any(bound is not None and bound != midnight(bound) for bound in (start, end)):
+            return None
+        return Span(
+            Range(
+                start.astimezone(UTC).date() if start else sums.FIRST, end.astimezone(UTC).date() if end else sums.LAST
+            )
+        )
+    if start is not None and end is not None and _month(start) == _month(end):
+        return Span(Range(_month(start).date(), _month(start).date()), [Edge(start, end, 1)])
+    first, before = _nearest(start, sums.FIRST, -1)
+    last, behind = _nearest(end, sums.LAST, 1)
+    return Span(Range(first, last), [*before, *behind])
+
+
+def _nearest(bound: datetime | None, without: date, earlier: int) -> tuple[date, list[Edge]]:
+    """The nearest first day of a month, and what lies between; `earlier`: the sign of what does where the day is earlier."""
+    if bound is None:
+        return without, []
+    first = _month(bound)
+    if bound == first:
+        return first.date(), []
+    following = month_after(first)
+    if bound - first <= following - bound:
+        return first.date(), [Edge(first, bound, earlier)]
+    return following.date(), [Edge(bound, following, -earlier)]
+
+
+def _month(at: datetime) -> datetime:
+    return midnight(at).replace(day=1)
+
+
+class More(NamedTuple):
+    """What is to be added, or with `sign` -1 to be taken away. `beside`: whatever the months of a question are."""
+
+    added: Added
+    sign: int
+    beside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A question over one view of the tables. `programs`: and whether names are shown. `span`: as `Span.whole` has it.
+
+    `now`: the instant up to which what runs has run. `stretches`: level and end of those whose sum was known at the end of
+    the last; None: of now. `more`: what is to be added to that.
     """
 
     con: Connection
@@ -112,18 +186,19 @@ class Standing:
     programs: Mapping[str, bool]
     span: Range
     now: datetime
-    stood: _Stood | None = None
+    stretches: Sequence[tuple[int, datetime]] | None
+    more: Sequence[More]
 
     def of(self, months: Range, by: str | None) -> Asked:
-        told = self.stood.stretches if self.stood else None
-        return Asked(sorted(self.programs), self.query.registry, months, by, told)
+        return Asked(sorted(self.programs), self.query.registry, months, by, self.stretches)
 
-    def _more(self, asked: Asked) -> Iterator[tuple[str, Sums, int]]:
-        """What is to be added to the stretches, with its part and its sign; nothing of now."""
-        if self.stood:
-            for group, more in self.stood.added.groups.items():
-                if (part := asked.part_of(group)) is not None:
-                    yield part, more, self.stood.sign
+    def _more(self, asked: Asked) -> Iterator[tuple[str, Group, Sums, int]]:
+        """What is to be added of what is asked, with its part and its sign."""
+        for more in self.more:
+            of = replace(asked, months=Range()) if more.beside else asked
+            for group, found in more.added.groups.items():
+                if (part := of.part_of(group)) is not None:
+                    yield part, group, found, more.sign
 
     async def counts(self, by: str | None = None) -> Counts:
         """Of units, by when they were opened."""
@@ -144,7 +219,7 @@ class Standing:
         return found
 
     def _and_more(self, found: Counts, asked: Asked, which: Callable[[Sums], Counter[str]]) -> Counts:
-        for part, more, sign in self._more(asked):
+        for part, _, more, sign in self._more(asked):
             of = found.setdefault(part, Counter())
             for cell, n in which(more).items():
                 of[cell] += sign * n
@@ -156,13 +231,14 @@ class Standing:
         """By part; as it stood, of the whole, too, which is the part without a name."""
         asked = self.of(self.span, by)
         rows = await sums.times(self.con, asked, self.now)
-        if self.stood is None:
-            return lengths.read(rows, self.now, rollup.ages(self.now))
-        for part, more, sign in self._more(asked):
+        for part, _, more, sign in self._more(asked):
             rows += [
-                Row(part, spent.key, spent.how, [spent.at], [sign * some.n], [sign * some.micros])
+                Row(part, kept.key, kept.how, [kept.at], [sign * n], [sign * micros])
                 for spent, some in more.times.items()
+                for kept, (n, micros) in (rollup.grains(spent, some) if self.stretches is None else [(spent, some)])
             ]
+        if self.stretches is None:
+            return lengths.read(rows, self.now, rollup.ages(self.now))
         whole = [row._replace(part="") for row in rows] if by is not None else []
         return lengths.read(rows + whole, self.now)
 
@@ -178,10 +254,8 @@ class Standing:
         return self._with_more(found, asked, lambda more: more.happened_before(cell, day))
 
     def _with_more(self, found: Counter[Group], asked: Asked, which: Callable[[Sums], int]) -> Counter[Group]:
-        assert self.stood is not None
-        for group, more in self.stood.added.groups.items():
-            if asked.part_of(group) is not None:
-                found[group] += self.stood.sign * which(more)
+        for _, group, more, sign in self._more(asked):
+            found[group] += sign * which(more)
         return Counter({group: n for group, n in found.items() if n})
 
 

@@ -20,12 +20,12 @@ from notifier.store import rollups, sums
 
 
 async def summed(ctx: Context, who: Principal, query: Query) -> Statistics:
-    """The answer to a question of whole months (of a period: days, UTC), quickly: of now, or as of an instant after the first
-    stretch.
+    """The answer to a question, quickly: of now, or as of an instant after the first stretch. Parts of the months of a cohort
+    take longer, since the histories of what was opened in them, or in the rest of them, are read.
 
     Counts are exact; times are within a sixteenth, and exact where few had them. `case_list` is None. Without an instant,
-    everything that was known at the answer's `as_of` is in it, and how many reports came in. A question of parts of them,
-    or of who may not see small numbers, is answered by `statistics`, and raises as that does.
+    everything that was known at the answer's `as_of` is in it, and how many reports came in. A period whose bounds lie
+    within a day, and whoever may not see small numbers, is answered by `statistics`, and raises as that does.
     """
     span = standing.span_of(query)
     found = None
@@ -55,7 +55,7 @@ async def _answer(ctx: Context, asked: Standing) -> Statistics:
         return await _period(ctx, asked)
     by = asked.query.by
     counts_of, times_of = await asked.counts(by), await asked.times(by)
-    if asked.stood is not None or by is None:
+    if asked.stretches is not None or by is None:
         counts, times = _sum(counts_of.values()), times_of.get("", Times())
     else:  # of now the whole is kept, too, and read sooner
         counts, times = (await asked.counts()).get("", Counter()), (await asked.times()).get("", Times())
@@ -67,7 +67,9 @@ async def _answer(ctx: Context, asked: Standing) -> Statistics:
         if by in COMPARED and len(parts) > 1:
             comparisons = lengths.compared([times_of.get(part, Times()) for part in parts])
     found = _statistics(ctx, asked, Slice(WHOLE, rollup.cohort(counts, times), None), slices, counts[rollup.CASES])
-    return replace(found, comparisons=comparisons, reports=None if asked.stood else counts[rollup.REPORTS])
+    return replace(
+        found, comparisons=comparisons, reports=None if asked.stretches is not None else counts[rollup.REPORTS]
+    )
 
 
 async def _period(ctx: Context, asked: Standing) -> Statistics:

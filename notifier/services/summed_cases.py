@@ -23,8 +23,7 @@ from notifier.store.sums import Range
 async def cases(
     ctx: Context, who: Principal, query: Query, cell: str, *, limit: int = 50, cursor: str | None = None
 ) -> CountedPage:
-    """What a number counts, as `statistics.cases` has it and raises: of whole months (of a period: days) from the few
-    histories that a page needs."""
+    """What a number counts, as `statistics.cases` has it and raises: from the few histories that a page needs."""
     span = standing.span_of(query)
     if span is not None:
         as_of, offset = counted.begin(query.as_of, limit, cursor)
@@ -90,9 +89,10 @@ async def _in_cohort(asked: Standing, key: str, figure: str) -> tuple[_Listed, _
             (key == WHOLE and figure in figures.ALWAYS) or _in_slice(asked, key, await asked.groups(other))
         ):
             raise statistics.no_such_cell(f"{key}/{figure}")
-    by = asked.query.by
+    query, by = asked.query, asked.query.by
 
     def counted_of(cases: Sequence[Sequence[Change]], start: datetime, end: datetime) -> list[History]:
+        start, end = max(start, query.start or start), min(end, query.end or end)
         found = [unit for unit in units(fold(changes) for changes in cases) if start <= unit.opened < end]
         mine = [unit for unit in found if key == WHOLE or (by is not None and statistics.key_of(by, unit) == key)]
         return figures.cohort_cells(sorted(mine, key=statistics.listing))[figure]

@@ -87,6 +87,21 @@ async def changes(
     return found
 
 
+async def opened(
+    con: "Connection", programs: Sequence[str], registry: str | None, start: datetime, end: datetime
+) -> list[str]:
+    """Cases of these programs, and of one registry's names if it is given, that were opened from `start` to before `end`."""
+    rows = await con.fetch(
+        "select case_id from transition where tag = 'case.opened' and program = any($1) and at >= $3 and at < $4 "
+        "and ($2::text is null or coalesce(registry, '') = $2)",
+        list(programs),
+        registry,
+        start,
+        end,
+    )
+    return [str(row["case_id"]) for row in rows]
+
+
 class Known(NamedTuple):
     """A change, and since when it is known."""
 

@@ -1,7 +1,6 @@
 """Figures as they stood, from stretches of what became known, against the same question answered from the histories."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,12 +10,12 @@ from notifier.domain.table_rows import cohort_rows, period_rows
 from notifier.errors import Invalid
 from notifier.services import review, statistics, stretching, summed, summed_cases
 from notifier.services.counted import CountedPage
-from notifier.services.statistics import BASES, BYS, Query, Statistics
+from notifier.services.statistics import BASES, BYS, Query
 from notifier.store import stretches
 from tests.services.stages import RITA, Stage
 from tests.services.test_joining import opened
 from tests.services.test_statistics import EVA, tell
-from tests.services.test_summed import added_up, nobody_adds_up, same
+from tests.services.test_summed import added_up, lasted, nobody_adds_up, same
 
 _TICK = timedelta(microseconds=1)
 
@@ -47,13 +46,6 @@ async def _written(stage: Stage, size: int) -> int:
 async def _instants(stage: Stage) -> list[datetime]:
     rows = await stage.ctx.db.pool.fetch("select distinct recorded_at from transition order by 1")
     return [row["recorded_at"] for row in rows]
-
-
-def lasted(found: Statistics) -> list[float]:
-    """How long all of them took together, of each slice and time: bins stand at the mean of what is in them."""
-    parts = [part.cohort for part in (found.whole, *found.slices) if part.cohort is not None]
-    curves = [time.curve for part in parts for time in part.times.values()]
-    return [sum(p.time * (p.events + p.censored) for p in curve.points) for curve in curves]
 
 
 @pytest.mark.parametrize("size", [1, 15])
@@ -140,6 +132,31 @@ async def test_each_number_has_the_same_cases(still: Stage) -> None:
         ):
             with pytest.raises(Invalid, match="in no answer"):
                 await summed_cases.cases(still.ctx, RITA, Query(as_of=at), wrong)
+
+
+async def test_parts_of_months_as_they_stood(still: Stage) -> None:
+    """From just behind the first opening, and to just before the last one, in months that have others."""
+    await _written(still, 6)
+    rows = await still.ctx.db.pool.fetch("select at from transition where tag = 'case.opened' order by at")
+    (first, *_, last), at = [row["at"] for row in rows], (await _instants(still))[-2]
+    for start, end in (
+        (first + _TICK, None),
+        (None, last),
+        (first + _TICK, last),
+        (_NOVEMBER + timedelta(days=20), None),
+    ):
+        for by in (None, "month", "actor"):
+            query = Query(as_of=at, by=by, start=start, end=end)  # type: ignore[arg-type]
+            found, exact = (
+                await summed.summed(still.ctx, RITA, query),
+                await statistics.statistics(still.ctx, RITA, query),
+            )
+            same(found, exact)
+            assert lasted(found) == pytest.approx(lasted(exact), abs=1e-3)
+            for part in (exact.whole, *exact.slices):
+                for row in cohort_rows(part.key, part.cohort) if part.cohort else ():
+                    ours = await _all(still, summed_cases.cases, query, row.cell, 3)
+                    assert ours == await _all(still, statistics.cases, query, row.cell, 100), (by, row.cell)
 
 
 _NOVEMBER, _DECEMBER = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
@@ -260,5 +277,5 @@ async def test_nobody_sees_more_than_otherwise(still: Stage) -> None:
         await summed.summed(still.ctx, RITA, Query(as_of=at + timedelta(days=900)))
     with pytest.raises(Invalid, match="limit"):
         await summed_cases.cases(still.ctx, RITA, Query(as_of=at), "all/funnel/opened", limit=0)
-    parts = replace(Query(as_of=at), start=datetime(2026, 11, 3, tzinfo=UTC))
+    parts = Query(as_of=at, basis="period", start=datetime(2026, 11, 3, 12, tzinfo=UTC))
     assert (await summed.summed(still.ctx, RITA, parts)).case_list is not None

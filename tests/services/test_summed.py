@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from notifier.domain.figures import CohortFigures
 from notifier.domain.period import Flow
 from notifier.errors import Forbidden, Invalid, NotFound
 from notifier.services import review, rolling, statistics
+from notifier.services.standing import Edge, Span, span_of
 from notifier.services.statistics import BASES, BYS, Query, Slice, Statistics
 from notifier.services.summed import summed
 from notifier.store import rollups
+from notifier.store.sums import Range
 from tests.services.stages import ADA, RITA, SAM, Stage
 from tests.services.test_joining import opened
 from tests.services.test_statistics import EVA, told
@@ -70,6 +73,13 @@ def same(quick: Statistics, exact: Statistics) -> None:
             assert (ours.period.flow, ours.period.acts) == (theirs.period.flow, theirs.period.acts), ours.key
     # Whose groups can be told apart may differ where a bin holds times that do.
     assert set(quick.comparisons) == set(exact.comparisons)
+
+
+def lasted(found: Statistics) -> list[float]:
+    """How long all of them took together, of each slice and time: bins stand at the mean of what is in them."""
+    parts = [part.cohort for part in (found.whole, *found.slices) if part.cohort is not None]
+    curves = [time.curve for part in parts for time in part.times.values()]
+    return [sum(p.time * (p.events + p.censored) for p in curve.points) for curve in curves]
 
 
 async def _same_of_all(stage: Stage, **more: Any) -> None:
@@ -128,11 +138,53 @@ async def test_other_definitions_add_everything_up_anew(told: Stage) -> None:
     assert (_counts(again.whole.cohort), again.cases) == (_counts(before.whole.cohort), before.cases)
 
 
-async def test_what_is_not_of_whole_months_is_computed(told: Stage) -> None:
+async def test_parts_of_months_are_the_whole_less_the_rest_of_them(told: Stage) -> None:
+    await added_up(told)
+    opened_at = [
+        row["at"] for row in await told.ctx.db.pool.fetch("select at from transition where tag = 'case.opened'")
+    ]
+    bounds = sorted(
+        {*opened_at, *(at + timedelta(microseconds=1) for at in opened_at), _MONTH + timedelta(days=17, hours=3)}
+    )
+    for start, end in [*((one, None) for one in bounds), *((None, one) for one in bounds), *combinations(bounds, 2)]:
+        for by in (None, "registry", "month", "outcome"):
+            query = Query(start=start, end=end, by=by)  # type: ignore[arg-type]
+            found, exact = (
+                await summed(told.ctx, RITA, query),
+                await statistics.statistics(told.ctx, RITA, query, reports=True),
+            )
+            same(found, exact)
+            assert found.reports == exact.reports
+            assert lasted(found) == pytest.approx(lasted(exact), abs=1)  # what runs was computed a moment before
+    assert len(bounds) > 6
+
+
+def test_the_nearest_months_by_hand() -> None:
+    def at(month: int, day: int) -> datetime:
+        return datetime(2026, month, day, tzinfo=UTC)
+
+    def of(start: datetime | None, end: datetime | None) -> Any:
+        span = span_of(Query(start=start, end=end))
+        return span and (span.whole, list(span.edges))
+
+    assert of(at(3, 1), at(4, 1)) == (Range(date(2026, 3, 1), date(2026, 4, 1)), [])
+    assert of(at(3, 4), None) == (Range(date(2026, 3, 1)), [Edge(at(3, 1), at(3, 4), -1)])
+    assert of(at(3, 24), at(6, 9)) == (
+        Range(date(2026, 4, 1), date(2026, 6, 1)),
+        [Edge(at(3, 24), at(4, 1), 1), Edge(at(6, 1), at(6, 9), 1)],
+    )
+    assert of(None, at(6, 28)) == (Range(end=date(2026, 7, 1)), [Edge(at(6, 28), at(7, 1), -1)])
+    assert of(at(3, 24), at(3, 28)) == (Range(date(2026, 3, 1), date(2026, 3, 1)), [Edge(at(3, 24), at(3, 28), 1)])
+    noon = at(3, 3) + timedelta(hours=12)
+    assert span_of(Query(basis="period", start=noon)) is None
+    days = span_of(Query(basis="period", start=at(3, 3), end=at(3, 9)))
+    assert days == Span(Range(date(2026, 3, 3), date(2026, 3, 9)))
+
+
+async def test_a_period_that_begins_within_a_day_is_computed(told: Stage) -> None:
     await added_up(told)
     for query in (
-        Query(start=_MONTH + timedelta(days=1)),
-        Query(end=_MONTH + timedelta(microseconds=1)),
+        Query(basis="period", start=_MONTH + timedelta(microseconds=1)),
         Query(as_of=await told.r.clock.now()),
     ):
         found = await summed(told.ctx, RITA, query)
