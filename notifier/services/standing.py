@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import accumulate
 from operator import add as plus
 from typing import NamedTuple, TypeVar
 
 from notifier.domain import lengths, rollup
 from notifier.domain.definitions import VERSION
-from notifier.domain.history import fold
+from notifier.domain.history import Change, fold
 from notifier.domain.lengths import Row, Times
 from notifier.domain.period import midnight, month_after
 from notifier.domain.rollup import MICRO, Added, Group, Sums
@@ -23,9 +24,8 @@ from notifier.services.statistics import Query
 from notifier.store import rollups, stretches, sums, transitions
 from notifier.store.database import Connection
 from notifier.store.sums import Asked, Counts, Range
-from notifier.store.transitions import Known, Names
 
-_LITTLE, _TRIES, _PAUSE_S = 500, 8, 0.03
+_LITTLE, _TRIES, _PAUSE_S, _BATCH = 500, 8, 0.03, 4_000
 
 T = TypeVar("T")
 
@@ -42,11 +42,7 @@ async def now(
         if below or not state.whole or state.definitions != VERSION:
             return None
         known = until if state.behind is None else min(until, state.behind - MICRO)
-        more = []
-        for edge in span.edges:
-            found = await rollups.names_of(con, await _opened(con, query, programs, edge))
-            names = [(name.changes, name.reports_before, name.entries) for name in found.values()]
-            more.append(More(await asyncio.to_thread(_of_now, names, edge), edge.sign, beside=True))
+        more = [await _beside(con, query, programs, edge, _of_now) for edge in span.edges]
         return await answer(Standing(con, replace(query, as_of=known), programs, span.whole, until, None, more))
 
 
@@ -66,34 +62,54 @@ async def as_of(
                 return None
             (added,) = await stretching.between(con, min(end, at), [max(end, at)])
             more = [More(added, 1 if end <= at else -1)]
-            for edge in span.edges:
-                names = await transitions.of_names(con, await _opened(con, query, programs, edge))
-                more.append(More(await asyncio.to_thread(_as_it_stood, names, edge, at), edge.sign, beside=True))
+            more += [await _beside(con, query, programs, edge, partial(_as_it_stood, at=at)) for edge in span.edges]
             told = await stretches.up_to(con, end)
             return await answer(Standing(con, replace(query, as_of=at), programs, span.whole, at, told, more))
 
 
-async def _opened(con: Connection, query: Query, programs: Iterable[str], edge: "Edge") -> Sequence[str]:
-    return await transitions.opened(con, sorted(programs), query.registry, edge.start, edge.end)
+# By program and target: the changes of each case that are known, and how many reports came in about it.
+_Said = Mapping[tuple[str, str], tuple[Sequence[Sequence[Change]], Mapping[str, int]]]
 
 
-def _of_now(
-    names: Iterable[tuple[Mapping[str, Sequence[Known]], Mapping[str, int], frozenset[int]]], edge: "Edge"
-) -> Added:
-    """What is in the figures of the units of these names that were opened there."""
-    added = Added()
-    for changes, reports, entries in names:
-        known = [[one.change for one in of if one.entry in entries] for of in changes.values()]
-        added.add_units([fold(of) for of in known if of], reports, edge.start, edge.end)
-    return added
+async def _beside(
+    con: Connection,
+    query: Query,
+    programs: Iterable[str],
+    edge: "Edge",
+    read: Callable[[Connection, Sequence[str]], Awaitable[_Said]],
+) -> "More":
+    """Of what was opened there, so many cases at a time."""
+    ids = await transitions.opened(con, sorted(programs), query.registry, edge.start, edge.end)
+    added, seen = Added(), set[tuple[str, str]]()
+    for at in range(0, len(ids), _BATCH):
+        said = await read(con, ids[at : at + _BATCH])
+        fresh = [of for name, of in said.items() if name not in seen]
+        seen.update(said)
+        await asyncio.to_thread(_add, added, fresh, edge)
+    return More(added, edge.sign, beside=True)
 
 
-def _as_it_stood(names: Names, edge: "Edge", at: datetime) -> Added:
-    added = Added()
-    for changes in names.values():
-        known = [[one.change for one in of if one.recorded_at <= at] for of in changes.values()]
-        added.add_units([fold(of) for of in known if of], {}, edge.start, edge.end)
-    return added
+def _add(added: Added, names: Iterable[tuple[Sequence[Sequence[Change]], Mapping[str, int]]], edge: "Edge") -> None:
+    for cases, reports in names:
+        added.add_units([fold(changes) for changes in cases if changes], reports, edge.start, edge.end)
+
+
+async def _of_now(con: Connection, case_ids: Sequence[str]) -> _Said:
+    """What is in the figures."""
+    return {
+        key: (
+            [[one.change for one in of if one.entry in name.entries] for of in name.changes.values()],
+            name.reports_before,
+        )
+        for key, name in (await rollups.names_of(con, case_ids)).items()
+    }
+
+
+async def _as_it_stood(con: Connection, case_ids: Sequence[str], at: datetime) -> _Said:
+    return {
+        key: ([[one.change for one in of if one.recorded_at <= at] for of in name.values()], {})
+        for key, name in (await transitions.of_names(con, case_ids)).items()
+    }
 
 
 async def _caught_up(ctx: Context) -> datetime:

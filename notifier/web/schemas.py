@@ -219,8 +219,8 @@ class StatisticsQuery(StatisticsFilter):
     curves: bool = Field(default=False, description="Whether to give the points of each curve.")
     quick: bool = Field(
         default=False,
-        description="Whether figures of whole months may come from what was added up beforehand: counts exact, "
-        "times within a sixteenth, no list of cases.",
+        description="Whether figures may come from what was added up beforehand: counts exact, times within a sixteenth, "
+        "no list of cases.",
     )
 
 

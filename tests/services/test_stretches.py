@@ -8,7 +8,7 @@ import pytest
 
 from notifier.domain.table_rows import cohort_rows, period_rows
 from notifier.errors import Invalid
-from notifier.services import review, statistics, stretching, summed, summed_cases
+from notifier.services import review, standing, statistics, stretching, summed, summed_cases
 from notifier.services.counted import CountedPage
 from notifier.services.statistics import BASES, BYS, Query
 from notifier.store import stretches
@@ -31,6 +31,7 @@ async def SCRIPT(stage: Stage) -> None:
     await review.withdraw(stage.ctx, RITA, gone, "ours", "error")  # until then both waited since the same day
     await opened(stage, "twice-shop.com")
     await review.withdraw(stage.ctx, RITA, await opened(stage, "later-shop.com"), "ours", "error")
+    await opened(stage, "later-shop.com")
     await added_up(stage)
 
 
@@ -134,16 +135,18 @@ async def test_each_number_has_the_same_cases(still: Stage) -> None:
                 await summed_cases.cases(still.ctx, RITA, Query(as_of=at), wrong)
 
 
-async def test_parts_of_months_as_they_stood(still: Stage) -> None:
-    """From just behind the first opening, and to just before the last one, in months that have others."""
+async def test_parts_of_months_as_they_stood(still: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From just behind the first opening, to just before the last one, and days on which a name was reported twice, whose
+    cases are read one by one."""
+    monkeypatch.setattr(standing, "_BATCH", 1)
     await _written(still, 6)
     rows = await still.ctx.db.pool.fetch("select at from transition where tag = 'case.opened' order by at")
-    (first, *_, last), at = [row["at"] for row in rows], (await _instants(still))[-2]
+    (first, *_, last), at = [row["at"] for row in rows], (await _instants(still))[-1]
     for start, end in (
         (first + _TICK, None),
         (None, last),
         (first + _TICK, last),
-        (_NOVEMBER + timedelta(days=20), None),
+        (_DECEMBER, _DECEMBER + timedelta(days=5)),
     ):
         for by in (None, "month", "actor"):
             query = Query(as_of=at, by=by, start=start, end=end)  # type: ignore[arg-type]
