@@ -1,9 +1,10 @@
 """How long things took, read from what was added up: very many at once, in columns."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
-from typing import Any, NamedTuple
+from itertools import chain, product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,7 @@ _HOWS = (HAPPENED, STOPPED, DAY, WEEK, FOUR_WEEKS)
 _EVER = (0, 2**32)
 ANY_DAY: Mapping[str, tuple[int, int]] = {DAY: _EVER, WEEK: (0, 0), FOUR_WEEKS: (0, 0)}
 
-_COLUMNS = ("of", "how", "at", "n", "micros", "days")  # `of`: which part and time; `days`: how old all are together
-_Told = NDArray[np.void]
+_Ints = NDArray[np.int64]
 
 
 class Row(NamedTuple):
@@ -32,6 +32,32 @@ class Row(NamedTuple):
     at: Sequence[int]
     n: Sequence[int]
     micros: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Very many rows: of each its part, time and how, and how much of the columns is its."""
+
+    names: Sequence[tuple[str, str, str]]
+    sizes: Sequence[int]
+    at: _Ints
+    n: _Ints
+    micros: _Ints
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> "Rows":
+        columns = (
+            np.fromiter(chain.from_iterable(column), np.int64)
+            for column in zip(*(row[3:] for row in rows), strict=True)
+        )
+        empty = np.zeros(0, np.int64)
+        return cls(
+            [row[:3] for row in rows], [len(row.at) for row in rows], *(columns if rows else (empty, empty, empty))
+        )
+
+    def and_more(self, other: "Rows") -> "Rows":
+        columns = ((getattr(self, name), getattr(other, name)) for name in ("at", "n", "micros"))
+        return Rows([*self.names, *other.names], [*self.sizes, *other.sizes], *map(np.concatenate, columns))
 
 
 class Times(Mapping[str, TimeTo]):
@@ -55,74 +81,78 @@ class Times(Mapping[str, TimeTo]):
         return len(TIMES)
 
 
-def read(rows: Sequence[Row], now: datetime, which: Mapping[str, tuple[int, int]] = ANY_DAY) -> dict[str, Times]:
-    """By part, how long each time took, or has taken until now; a day is read as a length is, in bins.
+def read(rows: Rows, now: datetime, which: Mapping[str, tuple[int, int]] = ANY_DAY) -> tuple[dict[str, Times], Times]:
+    """By part, and of all together, how long each time took, or has taken until now; a day is read as a length is, in bins.
 
     `which` days, weeks and four weeks are read: from which ordinal to which. What stands in several rows, or is taken away in
     some, is added up.
     """
-    if not rows:
-        return {}
-    parts = {part: at for at, part in enumerate(dict.fromkeys((row.part, row.key) for row in rows))}
-    told = _told(rows, [parts[row.part, row.key] for row in rows])
-    low, high = np.array([which.get(how, _EVER) for how in _HOWS]).T
-    told = told[(low[told["how"]] <= told["at"]) & (told["at"] < high[told["how"]])]
-    age = now.astimezone(UTC).toordinal() - told["at"]
-    of_days, over = told["how"] == _HOWS.index(DAY), told["how"] < _HOWS.index(DAY)
-    told["days"] = np.where(over, 0, told["n"] * age)
-    told["at"] = np.where(of_days, _bins(np.maximum(age, 0)), told["at"])  # weeks are a sixteenth already
-    told = _added_up(told)
+    parts = {part: at for at, part in enumerate(dict.fromkeys(part for part, _, _ in rows.names))}
+    kinds = {kind: at for at, kind in enumerate(product(TIMES, _HOWS))}
+    of = np.array([parts[part] * len(kinds) + kinds[key, how] for part, key, how in rows.names], np.int64)
+    told = _told(rows, np.repeat(of, rows.sizes), now, which)
+    whole = _added_up(told._replace(of=told.of % len(kinds)))
+    return _by_part(told, list(parts), now), _by_part(whole, [""], now).get("", Times())
+
+
+def _by_part(told: "_Told", parts: Sequence[str], now: datetime) -> dict[str, Times]:
     length = _length(told, now) / SECOND
-    happened, n = told["how"] == _HOWS.index(HAPPENED), told["n"].copy()
-    ends = np.searchsorted(told["of"], range(len(parts) + 1)).tolist()
-    found: dict[str, Times] = {}
-    for (part, key), at in parts.items():
-        one = slice(ends[at], ends[at + 1])
-        found.setdefault(part, Times()).lengths[key] = Lengths(length[one], happened[one], n[one])
+    happened = told.of % len(_HOWS) == _HOWS.index(HAPPENED)
+    ends = np.searchsorted(told.of, np.arange(len(parts) * len(TIMES) + 1) * len(_HOWS)).tolist()
+    found = {part: Times() for part in parts}
+    for (part, key), start, end in zip(product(parts, TIMES), ends, ends[1:], strict=False):
+        if start < end:
+            found[part].lengths[key] = Lengths(length[start:end], happened[start:end], told.n[start:end])
     return found
 
 
-def _told(rows: Sequence[Row], of: Sequence[int]) -> _Told:
-    sizes = [len(row.at) for row in rows]
-    made = np.zeros(sum(sizes), [(name, np.int64) for name in _COLUMNS])
-    made["of"] = np.repeat(of, sizes)
-    made["how"] = np.repeat([_HOWS.index(row.how) for row in rows], sizes)
-    columns: dict[str, Any] = dict(
-        zip(("at", "n", "micros"), zip(*(row[3:] for row in rows), strict=True), strict=True)
-    )
-    for name, column in columns.items():
-        made[name] = np.fromiter(chain.from_iterable(column), np.int64, len(made))
-    return made
+class _Told(NamedTuple):
+    """Each bin once. `of`: which part and time, and how; `days`: how old all that runs is together."""
+
+    of: _Ints
+    at: _Ints
+    n: _Ints
+    micros: _Ints
+    days: _Ints
+
+
+def _told(rows: Rows, of: _Ints, now: datetime, which: Mapping[str, tuple[int, int]]) -> _Told:
+    how = of % len(_HOWS)
+    low, high = (bound[how] for bound in np.array([which.get(one, _EVER) for one in _HOWS]).T)
+    kept = np.flatnonzero((low <= rows.at) & (rows.at < high))
+    of, how, at, n, micros = of[kept], how[kept], rows.at[kept], rows.n[kept], rows.micros[kept]
+    age = np.where(how < _HOWS.index(DAY), 0, now.astimezone(UTC).toordinal() - at)
+    at = np.where(how == _HOWS.index(DAY), _bins(np.maximum(age, 0)), at)  # weeks are a sixteenth already
+    return _added_up(_Told(of, at, n, micros, n * age))
 
 
 def _added_up(told: _Told) -> _Told:
-    """Each once, in the order of `of`; what was taken away is gone."""
-    one = ((told["of"] * len(_HOWS) + told["how"]) << 32) + told["at"]
-    order = np.argsort(one, kind="stable")
+    """What was taken away is gone."""
+    one = (told.of << 32) + told.at
+    order = np.argsort(one)
     first = np.flatnonzero(np.diff(one[order], prepend=-1))
-    made = told[order[first]]
-    for name in ("n", "micros", "days") if len(first) else ():
-        made[name] = np.add.reduceat(told[name][order], first)
-    there: _Told = made[made["n"] != 0]
-    return there
+    sums = [np.add.reduceat(column[order], first) if len(first) else column for column in told[2:]]
+    there = np.flatnonzero(sums[0])
+    one = one[order[first[there]]]
+    return _Told(one >> 32, one & (2**32 - 1), *(column[there] for column in sums))
 
 
 def _length(told: _Told, now: datetime) -> NDArray[np.float64]:
     """In microseconds, the mean of each bin: of what is over from its edge, of what runs from the mean of when they began."""
     passed = (now - midnight(now)) // MICRO  # of today
-    took = _edges(told["at"]) * float(SECOND) + told["micros"] / told["n"]
-    lasts = passed + (told["days"] * float(DAY_LONG) - told["micros"]) / told["n"]
-    length: NDArray[np.float64] = np.where(told["how"] < _HOWS.index(DAY), took, np.maximum(lasts, 0.0))
+    took = _edges(told.at) * float(SECOND) + told.micros / told.n
+    lasts = passed + (told.days * float(DAY_LONG) - told.micros) / told.n
+    length: NDArray[np.float64] = np.where(told.of % len(_HOWS) < _HOWS.index(DAY), took, np.maximum(lasts, 0.0))
     return length
 
 
-def _bins(seconds: NDArray[np.int64]) -> NDArray[np.int64]:
+def _bins(seconds: _Ints) -> _Ints:
     """`bin_of` of very many."""
     octave = np.maximum(np.frexp(seconds)[1].astype(np.int64) - STEPS.bit_length(), 0)
     return np.where(seconds < EXACT, seconds, octave * STEPS + (seconds >> octave))
 
 
-def _edges(of: NDArray[np.int64]) -> NDArray[np.int64]:
+def _edges(of: _Ints) -> _Ints:
     """`edge` of very many."""
     octave = np.maximum(of // STEPS - 1, 0)
     return np.where(of < EXACT, of, (of - octave * STEPS) << octave)

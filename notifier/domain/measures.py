@@ -1,5 +1,6 @@
 """Numbers in, numbers out: the statistics that rules and reports share."""
 
+from functools import cache
 from math import sqrt
 from statistics import NormalDist
 
@@ -14,7 +15,7 @@ def wilson(successes: int, n: int, confidence: float) -> tuple[float, float]:
         raise ValueError(f"{successes} of {n} at confidence {confidence} is no proportion")
     if n == 0:
         return 0.0, 1.0
-    z2 = NormalDist().inv_cdf((1 + confidence) / 2) ** 2
+    z2 = _z2(confidence)
     share = successes / n
     middle = share + z2 / (2 * n)
     spread = sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n)))
@@ -22,3 +23,8 @@ def wilson(successes: int, n: int, confidence: float) -> tuple[float, float]:
     low = 0.0 if successes == 0 else (middle - spread) / scale
     high = 1.0 if successes == n else (middle + spread) / scale
     return low, high
+
+
+@cache
+def _z2(confidence: float) -> float:
+    return NormalDist().inv_cdf((1 + confidence) / 2) ** 2

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 from notifier.domain import lengths, rollup
 from notifier.domain.definitions import VERSION
 from notifier.domain.history import Change, fold
-from notifier.domain.lengths import Row, Times
+from notifier.domain.lengths import Row, Rows, Times
 from notifier.domain.period import midnight, month_after
 from notifier.domain.rollup import MICRO, Added, Group, Sums
 from notifier.services import grants, rolling, statistics, stretching
@@ -243,20 +243,18 @@ class Standing:
             part: Counter({cell: n for cell, n in of.items() if n}) for part, of in found.items() if any(of.values())
         }
 
-    async def times(self, by: str | None = None) -> dict[str, Times]:
-        """By part; as it stood, of the whole, too, which is the part without a name."""
+    async def times(self, by: str | None = None) -> tuple[Mapping[str, Times], Times]:
+        """By part, and of the whole."""
         asked = self.of(self.span, by)
         rows = await sums.times(self.con, asked, self.now)
-        for part, _, more, sign in self._more(asked):
-            rows += [
-                Row(part, kept.key, kept.how, [kept.at], [sign * n], [sign * micros])
-                for spent, some in more.times.items()
-                for kept, (n, micros) in (rollup.grains(spent, some) if self.stretches is None else [(spent, some)])
-            ]
-        if self.stretches is None:
-            return lengths.read(rows, self.now, rollup.ages(self.now))
-        whole = [row._replace(part="") for row in rows] if by is not None else []
-        return lengths.read(rows + whole, self.now)
+        more = [
+            Row(part, kept.key, kept.how, [kept.at], [sign * n], [sign * micros])
+            for part, _, found, sign in self._more(asked)
+            for spent, some in found.times.items()
+            for kept, (n, micros) in (rollup.grains(spent, some) if self.stretches is None else [(spent, some)])
+        ]
+        rows = rows.and_more(Rows.of(more)) if more else rows
+        return lengths.read(rows, self.now, rollup.ages(self.now) if self.stretches is None else lengths.ANY_DAY)
 
     async def groups(self, cell: str) -> Counter[Group]:
         """How many units of each group a cell of a cohort counts; as it stood."""

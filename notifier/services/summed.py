@@ -54,11 +54,8 @@ async def _answer(ctx: Context, asked: Standing) -> Statistics:
     if asked.query.basis == "period":
         return await _period(ctx, asked)
     by = asked.query.by
-    counts_of, times_of = await asked.counts(by), await asked.times(by)
-    if asked.stretches is not None or by is None:
-        counts, times = _sum(counts_of.values()), times_of.get("", Times())
-    else:  # of now the whole is kept, too, and read sooner
-        counts, times = (await asked.counts()).get("", Counter()), (await asked.times()).get("", Times())
+    counts_of, (times_of, times) = await asked.counts(by), await asked.times(by)
+    counts = _sum(counts_of.values())
     slices: list[Slice] = []
     comparisons: Mapping[str, LogRank] = {}
     if by is not None:

@@ -12,8 +12,11 @@ from datetime import date, datetime, timedelta
 from operator import add as plus
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from notifier.domain import rollup
-from notifier.domain.lengths import Row
+from notifier.domain.lengths import Rows
 from notifier.domain.rollup import Added, Group, Some, Spent, Sums
 
 if TYPE_CHECKING:
@@ -284,7 +287,7 @@ async def registries(con: "Connection", programs: Sequence[str]) -> set[str]:
     return {row["registry"] for row in rows}
 
 
-async def times(con: "Connection", asked: Asked, now: datetime) -> list[Row]:
+async def times(con: "Connection", asked: Asked, now: datetime) -> Rows:
     """How each time of each part stands. Of now, days, weeks and four weeks are to be read as `ages` says."""
     part, where, arguments = _of(asked)
     if asked.stretches is None:
@@ -295,17 +298,30 @@ async def times(con: "Connection", asked: Asked, now: datetime) -> list[Row]:
             f" and (how <> 'week' or part >= ${at + 2}::integer / {_PART * 7})"
         )
         rows = await con.fetch(
-            f"select {part}, key, how, at, n, micros from rollup_time where {where}", *arguments, days, weeks
+            f"select {part}, key, how, array_send(at), array_send(n), array_send(micros) from rollup_time where {where}",
+            *arguments,
+            days,
+            weeks,
         )
     else:
         rows = await con.fetch(
-            "select part, key, how, array_agg(at), array_agg(n), array_agg(micros) from ("
+            "select part, key, how, array_send(array_agg(at)), array_send(array_agg(n)), array_send(array_agg(micros)) from ("
             f"select {part} as part, key, how, e.at, sum(e.n)::bigint as n, sum(e.micros)::bigint as micros "
             f"from stretch_time r, unnest(r.at, r.n, r.micros) as e (at, n, micros) where {where} group by 1, 2, 3, 4 "
             "having sum(e.n) <> 0 or sum(e.micros) <> 0) s group by 1, 2, 3",
             *arguments,
         )
-    return [Row(*row) for row in rows]
+    columns = (_numbers([row[at] for row in rows], width) for at, width in ((3, 4), (4, 8), (5, 8)))
+    return Rows([row[:3] for row in rows], [(len(row[3]) - _HEADER) // 8 for row in rows], *columns)
+
+
+_HEADER = 20  # bytes: of an array as the protocol sends it, before its elements, which have four of their own each
+
+
+def _numbers(arrays: Sequence[bytes], width: int) -> NDArray[np.int64]:
+    """Arrays of integers so many bytes wide, one behind the other. Made at once, since there are very many."""
+    element = np.dtype([("length", ">i4"), ("value", f">i{width}")])
+    return np.frombuffer(b"".join(array[_HEADER:] for array in arrays), element)["value"].astype(np.int64)
 
 
 async def of_cell(con: "Connection", asked: Asked, cell: str) -> Counter[Group]:

@@ -286,19 +286,37 @@ async def _ask(ctx: Context, folder: Path, cases: int) -> None:
     await timed("by registry", of(by="registry"))
     await timed("by outcome", of(by="outcome"))
     await timed("by month", of(by="month"))
+
+    async def every_curve() -> None:
+        for part in (await summed(ctx, OLIVIA, Query(by="month"))).slices:
+            assert part.cohort is not None
+            dict(part.cohort.times)
+
+    await timed("by month, each of its curves drawn", every_curve)
     await timed("the last year by month", of(by="month", start=year))
     await timed("a period by month", of(by="month", basis="period"))
+    await timed("a period of days", of(basis="period", start=datetime(2025, 3, 9, tzinfo=UTC)))
+    await timed("from the middle of a month on", of(start=datetime(2025, 3, 16, tzinfo=UTC)), 3)
     for then in (datetime(2023, 2, 1, tzinfo=UTC), THEN):
         await timed(f"everything as of {then:%Y-%m-%d %H:%M}", of(as_of=then), 3)
         await timed(f"by registry as of {then:%Y-%m-%d %H:%M}", of(as_of=then, by="registry"), 3)
         await timed(f"by month as of {then:%Y-%m-%d %H:%M}", of(as_of=then, by="month"), 3)
         await timed(f"a period by month as of {then:%Y-%m-%d %H:%M}", of(as_of=then, by="month", basis="period"), 3)
-    for cell in ("all/funnel/opened", "all/share/relapsed", "pir/funnel/verified"):
+    start = datetime(2025, 3, 1, tzinfo=UTC)
+    cohort, period = Query(as_of=then, by="registry"), Query(as_of=then, by="registry", basis="period", start=start)
+    for query, cell in (
+        (cohort, "all/funnel/opened"),
+        (cohort, "all/share/relapsed"),
+        (cohort, "pir/funnel/verified"),
+        (period, "all/flow/opened_before"),
+        (period, "pir/flow/closed_in"),
+        (period, "all/act/verified_in"),
+    ):
         for cursor in (None, counted.next_cursor(then, 100 if cases < 10_000 else cases // 50)):
             await timed(
                 f"the cases behind {cell}, {'first page' if cursor is None else 'far on'}",
-                lambda cell=cell, cursor=cursor: summed_cases.cases(
-                    ctx, OLIVIA, Query(as_of=then, by="registry"), cell, cursor=cursor
+                lambda query=query, cell=cell, cursor=cursor: summed_cases.cases(
+                    ctx, OLIVIA, query, cell, cursor=cursor
                 ),
                 3,
             )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from notifier.domain import figures, lengths, rollup
 from notifier.domain.history import History, units
-from notifier.domain.lengths import Row, Times
+from notifier.domain.lengths import Row, Rows
 from notifier.domain.rollup import Added, Some, Spent, bin_of, edge
 from notifier.domain.survival import Duration, Lengths, kaplan_meier, log_rank
 from tests.domain.test_history import START, at, histories, story, ten
@@ -23,7 +23,7 @@ def _whole(added: Added) -> figures.CohortFigures:
     for sums in added.groups.values():
         counts.update(sums.counts)
     rows = [row(spent, some) for sums in added.groups.values() for spent, some in sums.times.items()]
-    return rollup.cohort({cell: n for cell, n in counts.items() if n}, lengths.read(rows, NOW).get("", Times()))
+    return rollup.cohort({cell: n for cell, n in counts.items() if n}, lengths.read(Rows.of(rows), NOW)[1])
 
 
 def row(spent: Spent, some: Some) -> Row:
@@ -111,7 +111,7 @@ def test_what_runs_lasts_from_the_mean_of_its_beginnings() -> None:
     """Two began on the day at 06:00 and at 12:00, so at noon of the next day they have lasted 27 hours in the mean."""
     hours = sum(int(timedelta(hours=h) / timedelta(microseconds=1)) for h in (6, 12))
     began = Spent("notice", rollup.DAY, date(2026, 3, 1).toordinal())
-    lasted = lengths.read([row(began, Some(2, hours))], datetime(2026, 3, 2, 12, tzinfo=UTC))
+    lasted, _ = lengths.read(Rows.of([row(began, Some(2, hours))]), datetime(2026, 3, 2, 12, tzinfo=UTC))
     assert durations(lasted[""].lengths["notice"]) == [Duration(27 * 3600.0, False, 2)]
 
 
@@ -120,7 +120,7 @@ def test_what_runs_is_read_in_days_weeks_and_four_weeks_none_too_wide(days: list
     """Each once, the sum exact, and each within the sixteenth of its age that it is read in (or a day, where that is more)."""
     began = [Spent("notice", rollup.DAY, NOW.toordinal() - age) for age in days]
     rows = [row(*kept) for one in began for kept in rollup.grains(one, Some(1, second * 1_000_000))]
-    found = lengths.read(rows, NOW, rollup.ages(NOW))[""].lengths["notice"]
+    found = lengths.read(Rows.of(rows), NOW, rollup.ages(NOW))[0][""].lengths["notice"]
     passed = (NOW - NOW.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
     exact = sorted(max(0.0, age * 86400.0 + passed - second) for age in days)
     told = sorted(one.length for one in durations(found) for _ in range(one.n))
@@ -155,13 +155,21 @@ def test_parts_keep_to_themselves_and_what_is_taken_away_is_gone(found: list[tup
         bins: dict[tuple[str, bool, int], list[int]] = {}
         for part, had, s, n in left:
             bins.setdefault((part, had, bin_of(s)), []).extend([s] * n)
-        read = lengths.read(told, NOW)
+        parts, whole = lengths.read(Rows.of(told), NOW)
         for part in {part for part, *_ in found}:
-            assert sorted(
-                (round(d.length, 6), d.happened, d.n) for d in durations(read[part].lengths["claim"])
-            ) == sorted(
-                (round(sum(of) / len(of), 6), had, len(of)) for (of_part, had, _), of in bins.items() if of_part == part
-            )
+            expected = [
+                Duration(sum(of) / len(of), had, len(of)) for (told_of, had, _), of in bins.items() if told_of == part
+            ]
+            assert _sorted(durations(parts[part].lengths.get("claim", Lengths.of(())))) == _sorted(expected)
+        together: dict[tuple[bool, int], list[int]] = {}
+        for (_, had, at_bin), of in bins.items():
+            together.setdefault((had, at_bin), []).extend(of)
+        expected = [Duration(sum(of) / len(of), had, len(of)) for (had, _), of in together.items()]
+        assert _sorted(durations(whole.lengths.get("claim", Lengths.of(())))) == _sorted(expected)
+
+
+def _sorted(found: list[Duration]) -> list[Duration]:
+    return sorted(one._replace(length=round(one.length, 6)) for one in found)
 
 
 def running_in(added: Added) -> set[tuple[str, str, int, int, int]]:

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from notifier.domain import rollup
-from notifier.domain.lengths import Row
+from notifier.domain.lengths import Rows
 from notifier.domain.rollup import Added, Group, Spent, Sums
 from notifier.store import stretches, sums
 from notifier.store.sums import Asked
@@ -55,13 +55,11 @@ async def test_what_leaves_a_day_that_another_enters_still_moves_its_mean(
     await con.close()
 
 
-def _standing(rows: list[Row]) -> dict[tuple[str, Spent], tuple[int, int]]:
+def _standing(rows: Rows) -> dict[tuple[str, Spent], tuple[int, int]]:
     """Each once."""
-    told = [
-        ((row.part, Spent(row.key, row.how, at)), (n, micros))
-        for row in rows
-        for at, n, micros in zip(row.at, row.n, row.micros, strict=True)
-    ]
+    names = [name for name, size in zip(rows.names, rows.sizes, strict=True) for _ in range(size)]
+    columns = zip(names, rows.at.tolist(), rows.n.tolist(), rows.micros.tolist(), strict=True)
+    told = [((part, Spent(key, how, at)), (n, micros)) for (part, key, how), at, n, micros in columns]
     assert len(dict(told)) == len(told)
     return dict(told)
 
