@@ -4,7 +4,7 @@ Every count is the length of a list of what is counted, and the list can be aske
 the cases behind it cannot part.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -139,11 +139,9 @@ def cohort_cells(units: Iterable[History]) -> dict[str, list[History]]:
     for unit in units:
         for cell in cells_of(unit):
             found.setdefault(cell, []).append(unit)
-        for key in TIMES:
-            begun, ended = _bounds(unit, key)
-            if begun is not None:
-                found[f"time/{key}/n"].append(unit)
-                found[f"time/{key}/{'censored' if ended is None else 'events'}"].append(unit)
+        for key, _, _, happened in spans(unit):
+            found[f"time/{key}/n"].append(unit)
+            found[f"time/{key}/{'events' if happened else 'censored'}"].append(unit)
     for asked in [cell for cell in found if cell.startswith("party/") and cell.endswith("/asked")]:
         for what in PARTY_STEPS:
             found.setdefault(asked.removesuffix("asked") + what, [])
@@ -282,39 +280,32 @@ _WATCHED = frozenset({"relapse", "hop"})  # as long as somebody looks
 
 def durations(units: Iterable[History], key: str, as_of: datetime) -> list[Duration]:
     """Seconds from the beginning of `key` to its end; what still runs lasts until now."""
-    found = []
-    for unit in units:
-        if (lasted := span(unit, key)) is not None:
-            until = lasted.until or as_of
-            found.append(Duration(max(0.0, (until - lasted.begun).total_seconds()), lasted.happened))
-    return found
+    return [
+        Duration(max(0.0, ((until or as_of) - begun).total_seconds()), happened)
+        for unit in units
+        for _, begun, until, happened in spans(unit, (key,))
+    ]
 
 
-@dataclass(frozen=True, slots=True)
-class Lasted:
-    """A time of a unit: from `begun` until it `happened`, or until we stopped waiting; `until` None: it still runs."""
-
-    begun: datetime
-    until: datetime | None
-    happened: bool
+# By time: from what it is, until what, and whether only as long as somebody looks.
+_SPANS = {key: (TIMES[key].of or "opened", _ENDS[key], key in _WATCHED) for key in TIMES}
 
 
-def span(unit: History, key: str) -> Lasted | None:
-    """The time `key` of a unit; None where it has not begun.
+def spans(unit: History, keys: Iterable[str] = tuple(TIMES)) -> Iterator[tuple[str, datetime, datetime | None, bool]]:
+    """Of each time that has begun: its key, its beginning, when it happened or we stopped waiting, and which of both; None: it
+    still runs.
 
     What we stopped asking for or looking at lasts until then. A decline stops nothing: who declined has not acted,
     however long ago that is.
     """
-    begun, done = _bounds(unit, key)
-    if begun is None:
-        return None
-    over = unit.state in _STOPPED or (key in _WATCHED and unit.ended is not None)
-    return Lasted(begun, done or (unit.ended if over else None), done is not None)
-
-
-def _bounds(unit: History, key: str) -> tuple[datetime | None, datetime | None]:
-    """When the time `key` of a unit began and ended; None: it has not."""
-    return getattr(unit, TIMES[key].of or "opened"), getattr(unit, _ENDS[key])
+    ended = unit.ended
+    stopped = ended if unit.state in _STOPPED else None
+    for key in keys:
+        begins, ends, watched = _SPANS[key]
+        begun: datetime | None = getattr(unit, begins)
+        if begun is not None:
+            done: datetime | None = getattr(unit, ends)
+            yield key, begun, done or (ended if watched else stopped), done is not None
 
 
 def compared(slices: Sequence[Sequence[History]], as_of: datetime) -> Mapping[str, LogRank]:

@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from notifier.domain import figures
-from notifier.domain.definitions import TIMES
 from notifier.domain.figures import ACTS, CohortFigures, PeriodFigures, TimeTo
 from notifier.domain.history import History, units
 from notifier.domain.period import midnight
@@ -140,10 +139,9 @@ class Added:
             counts[cell] += sign
         if told := sum(reports.get(case_id, 0) for case_id in unit.case_ids):
             counts[REPORTS] += sign * told
-        for key in TIMES:
-            if (lasted := figures.span(unit, key)) is not None:
-                spent, micros = _spent(key, lasted)
-                sums.put(spent, sign, sign * micros)
+        for span in figures.spans(unit):
+            spent, micros = _spent(*span)
+            sums.put(spent, sign, sign * micros)
 
     def _period(self, history: History, sign: int) -> None:
         happened: list[tuple[str, datetime | None]] = [(FIRST_OPENED, history.opened)]
@@ -180,14 +178,14 @@ def in_months(happened: Mapping[str, int]) -> Counter[str]:
     return found
 
 
-def _spent(key: str, lasted: figures.Lasted) -> tuple[Spent, int]:
+def _spent(key: str, begun: datetime, until: datetime | None, happened: bool) -> tuple[Spent, int]:
     """How a time stands, and by how many microseconds it is above its edge."""
-    if lasted.until is None:
-        day = midnight(lasted.begun)
-        return Spent(key, DAY, day.toordinal()), (lasted.begun - day) // MICRO
-    micros = max(0, (lasted.until - lasted.begun) // MICRO)
+    if until is None:
+        day = midnight(begun)
+        return Spent(key, DAY, day.toordinal()), (begun - day) // MICRO
+    micros = max(0, (until - begun) // MICRO)
     of = bin_of(micros // SECOND)
-    return Spent(key, HAPPENED if lasted.happened else STOPPED, of), micros - edge(of) * SECOND
+    return Spent(key, HAPPENED if happened else STOPPED, of), micros - edge(of) * SECOND
 
 
 def bin_of(seconds: int) -> int:
