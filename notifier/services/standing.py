@@ -169,6 +169,8 @@ def _nearest(bound: datetime | None, without: date, earlier: int) -> tuple[date,
     if bound is None:
         return without, []
     first = _month(bound)
+    if first.date() >= sums.LAST:  # the calendar ends
+        return sums.LAST, []
     if bound == first:
         return first.date(), []
     following = month_after(first)

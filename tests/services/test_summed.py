@@ -175,6 +175,7 @@ def test_the_nearest_months_by_hand() -> None:
     )
     assert of(None, at(6, 28)) == (Range(end=date(2026, 7, 1)), [Edge(at(6, 28), at(7, 1), -1)])
     assert of(at(3, 24), at(3, 28)) == (Range(date(2026, 3, 1), date(2026, 3, 1)), [Edge(at(3, 24), at(3, 28), 1)])
+    assert of(None, datetime(9999, 12, 15, tzinfo=UTC)) == (Range(), [])
     noon = at(3, 3) + timedelta(hours=12)
     assert span_of(Query(basis="period", start=noon)) is None
     days = span_of(Query(basis="period", start=at(3, 3), end=at(3, 9)))
