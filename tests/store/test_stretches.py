@@ -56,12 +56,13 @@ async def test_what_leaves_a_day_that_another_enters_still_moves_its_mean(
 
 
 def _standing(rows: Rows) -> dict[tuple[str, Spent], tuple[int, int]]:
-    """Each once."""
     names = [name for name, size in zip(rows.names, rows.sizes, strict=True) for _ in range(size)]
     columns = zip(names, rows.at.tolist(), rows.n.tolist(), rows.micros.tolist(), strict=True)
-    told = [((part, Spent(key, how, at)), (n, micros)) for (part, key, how), at, n, micros in columns]
-    assert len(dict(told)) == len(told)
-    return dict(told)
+    found: dict[tuple[str, Spent], tuple[int, int]] = {}
+    for (part, key, how), at, n, micros in columns:
+        before = found.get((part, Spent(key, how, at)), (0, 0))
+        found[part, Spent(key, how, at)] = before[0] + n, before[1] + micros
+    return {key: some for key, some in found.items() if any(some)}
 
 
 def _day(cell: str) -> date:
