@@ -117,13 +117,19 @@ class _Told(NamedTuple):
 
 
 def _told(rows: Rows, of: _Ints, now: datetime, which: Mapping[str, tuple[int, int]]) -> _Told:
-    how = of % len(_HOWS)
-    low, high = (bound[how] for bound in np.array([which.get(one, _EVER) for one in _HOWS]).T)
-    kept = np.flatnonzero((low <= rows.at) & (rows.at < high))
-    of, how, at, n, micros = of[kept], how[kept], rows.at[kept], rows.n[kept], rows.micros[kept]
-    age = np.where(how < _HOWS.index(DAY), 0, now.astimezone(UTC).toordinal() - at)
-    at = np.where(how == _HOWS.index(DAY), _bins(np.maximum(age, 0)), at)  # weeks are a sixteenth already
-    return _added_up(_Told(of, at, n, micros, n * age))
+    how, at, days = of % len(_HOWS), rows.at.copy(), np.zeros(len(of), np.int64)
+    runs = np.flatnonzero(how >= _HOWS.index(DAY))
+    low, high = (bound[how[runs]] for bound in np.array([which.get(one, _EVER) for one in _HOWS]).T)
+    read = (low <= at[runs]) & (at[runs] < high)
+    unread, runs = runs[~read], runs[read]
+    age = now.astimezone(UTC).toordinal() - at[runs]
+    days[runs] = rows.n[runs] * age
+    at[runs] = np.where(
+        how[runs] == _HOWS.index(DAY), _bins(np.maximum(age, 0)), at[runs]
+    )  # weeks are a sixteenth already
+    n = rows.n.copy()
+    n[unread] = 0
+    return _added_up(_Told(of, at, n, rows.micros, days))
 
 
 def _added_up(told: _Told) -> _Told:
