@@ -3,9 +3,10 @@
 from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
+import numpy as np
 import pytest
 
-from notifier.domain import rollup
+from notifier.domain import lengths, rollup
 from notifier.domain.history import History
 from notifier.domain.rollup import Added
 from notifier.store import sums
@@ -23,11 +24,9 @@ def waiting(days: int) -> History:
 
 
 async def durations(con: asyncpg.Connection, months: Range = _ALL, by: str | None = None) -> dict[str, list[float]]:
-    found = await sums.times(con, Asked(["opioids"], None, months, by), NOW)
-    return {
-        part: sorted(one.length for one in rollup.durations(of, NOW)["notice"] for _ in range(one.n))
-        for part, of in found.items()
-    }
+    found, _ = lengths.read(await sums.times(con, Asked(["opioids"], None, months, by), NOW), NOW, rollup.ages(NOW))
+    waited = {part: times.lengths["notice"] for part, times in found.items() if "notice" in times.lengths}
+    return {part: sorted(np.repeat(of.length, of.n).tolist()) for part, of in waited.items()}
 
 
 async def test_what_still_runs_is_read_in_ever_wider_groups(database_url: str) -> None:
