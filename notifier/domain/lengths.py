@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from notifier.domain import figures
 from notifier.domain.definitions import TIMES
 from notifier.domain.figures import TimeTo
-from notifier.domain.period import midnight
-from notifier.domain.rollup import DAY, DAY_LONG, EXACT, FOUR_WEEKS, HAPPENED, MICRO, SECOND, STEPS, STOPPED, WEEK
+from notifier.domain.period import MICRO, midnight
+from notifier.domain.rollup import DAY, DAY_LONG, EXACT, FOUR_WEEKS, HAPPENED, SECOND, STEPS, STOPPED, WEEK
 from notifier.domain.survival import Lengths, LogRank, log_rank
 
 _HOWS = (HAPPENED, STOPPED, DAY, WEEK, FOUR_WEEKS)

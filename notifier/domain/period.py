@@ -5,8 +5,10 @@ Published tables that count "open" up to now and "closed" in the month do not (I
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
+
+MICRO = timedelta(microseconds=1)  # the smallest step of time
 
 
 class Spell(NamedTuple):
@@ -66,3 +68,8 @@ def flow(spells: Iterable[Spell], start: datetime, end: datetime) -> Flow:
         else:
             still += 1
     return Flow(before, came, closed, still)
+
+
+def begin_of(day: date) -> datetime:
+    """Its first instant (UTC)."""
+    return datetime.combine(day, time.min, UTC)

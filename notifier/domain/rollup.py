@@ -5,27 +5,30 @@ what is in it: one alone is exact, and many are within a sixteenth. What still r
 the longer ago that is, the more days are read as one: never more than a sixteenth of their age.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
+from itertools import accumulate
+from operator import add as plus
 from typing import NamedTuple
 
 from notifier.domain import figures
 from notifier.domain.figures import ACTS, CohortFigures, PeriodFigures, TimeTo
 from notifier.domain.history import History, units
-from notifier.domain.period import midnight
+from notifier.domain.period import MICRO, midnight
 
 UNITS, CASES, REPORTS = "units", "cases", "reports"  # of a cohort
 FIRST_OPENED, OPENED, CLOSED = "flow/first_opened", "flow/opened", "flow/closed"  # of a period
 
-# What each number of a period counts, or takes away: of what happened before it, in it, or until its end.
-COUNTED: Mapping[str, Mapping[str, int]] = {
-    "flow/opened_before": {OPENED: 1, CLOSED: -1},
-    "flow/opened_in": {OPENED: 1},
-    "flow/closed_in": {CLOSED: 1},
-    "flow/open_at_end": {OPENED: 1, CLOSED: -1},
-    **{f"act/{key}": {f"act/{key}": 1} for key in ACTS},
+# What each number of a period counts: how often what happened before it, and before its end, is in it.
+COUNTED: Mapping[str, Mapping[str, tuple[int, int]]] = {
+    "flow/opened_before": {OPENED: (1, 0), CLOSED: (-1, 0)},
+    "flow/opened_in": {OPENED: (-1, 1)},
+    "flow/closed_in": {CLOSED: (-1, 1)},
+    "flow/open_at_end": {OPENED: (0, 1), CLOSED: (0, -1)},
+    **{f"act/{key}": {f"act/{key}": (-1, 1)} for key in ACTS},
 }
 
 # How a time stands: it happened, we stopped waiting, or it runs since a day (or since one of so many days, for `GRAINS`).
@@ -35,7 +38,6 @@ GRAINS = {DAY: 1, WEEK: 7, FOUR_WEEKS: 28}
 # What the cells `time/KEY/...` count.
 HOWS = {"n": (HAPPENED, STOPPED, DAY), "events": (HAPPENED,), "censored": (STOPPED, DAY)}
 
-MICRO = timedelta(microseconds=1)
 SECOND = 1_000_000
 DAY_LONG = 24 * 3600 * SECOND
 EXACT, STEPS = 32, 16  # seconds (and days) up to 32 have a bin each, longer ones sixteen to an octave
@@ -240,22 +242,32 @@ def cohort(counts: Mapping[str, int], times: Mapping[str, TimeTo]) -> CohortFigu
 def period(start: datetime, end: datetime, before: Mapping[str, int], until: Mapping[str, int]) -> PeriodFigures:
     """The figures of a period from what happened before it, and before its end."""
     counts = {
-        figure: counted(figure, {cell: (before.get(cell, 0), until.get(cell, 0)) for cell in cells})
+        figure: sum(early * before.get(cell, 0) + late * until.get(cell, 0) for cell, (early, late) in cells.items())
         for figure, cells in COUNTED.items()
     }
     return figures.period_of(start, end, counts)
 
 
-def counted(figure: str, happened: Mapping[str, tuple[int, int]]) -> int:
-    """A number of a period, from how often each of its cells (`COUNTED`) happened before it, and before its end."""
-    return sum(sign * _within(figure, *happened[cell]) for cell, sign in COUNTED[figure].items())
+class Happened:
+    """What happened to the cases of a part, by month; and before some days within a month."""
 
+    def __init__(self, cells: Mapping[str, int]) -> None:
+        months: dict[str, Counter[str]] = {}
+        for cell, n in cells.items():
+            of, _, month = cell.rpartition("@")
+            months.setdefault(month, Counter())[of] += n
+        self.months = dict(sorted(months.items()))
+        self._names = list(self.months)
+        self._before = list(accumulate(self.months.values(), plus, initial=Counter[str]()))
+        self._days: dict[date, Counter[str]] = {}
 
-def _within(figure: str, before: int, until: int) -> int:
-    match figure:
-        case "flow/opened_before":
-            return before
-        case "flow/open_at_end":
-            return until
-        case _:
-            return until - before
+    def know(self, day: date, cells: Mapping[str, int]) -> None:
+        """What happened in the month of a day, before the day (`CELL@YYYY-MM-DD`)."""
+        self._days[day] = Counter()
+        for cell, n in cells.items():
+            self._days[day][cell.rpartition("@")[0]] += n
+
+    def before(self, day: date) -> Counter[str]:
+        """Before the first day of a month, or before one that is known."""
+        months = self._before[bisect_left(self._names, day.isoformat()[:7])]
+        return months if day.day == 1 else months + self._days[day]

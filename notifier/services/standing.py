@@ -1,22 +1,19 @@
 """What was added up beforehand, as a question finds it: of now, or as it stood at an instant."""
 
 import asyncio
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
-from itertools import accumulate
-from operator import add as plus
 from typing import NamedTuple, TypeVar
 
 from notifier.domain import lengths, rollup
 from notifier.domain.definitions import VERSION
 from notifier.domain.history import Change, fold
 from notifier.domain.lengths import Row, Rows, Times
-from notifier.domain.period import midnight, month_after
-from notifier.domain.rollup import MICRO, Added, Group, Sums
+from notifier.domain.period import MICRO, midnight, month_after
+from notifier.domain.rollup import Added, Group, Happened, Sums
 from notifier.services import grants, rolling, statistics, stretching
 from notifier.services.access import Principal
 from notifier.services.context import Context
@@ -31,7 +28,7 @@ T = TypeVar("T")
 
 
 async def now(
-    ctx: Context, who: Principal, query: Query, span: "Span", answer: "Callable[[Standing], Awaitable[T]]"
+    ctx: Context, who: Principal, query: Query, bounds: "Bounds", answer: "Callable[[Standing], Awaitable[T]]"
 ) -> T | None:
     """None: not all of it is added up yet, or small numbers are kept back."""
     until = await _caught_up(ctx)
@@ -42,12 +39,12 @@ async def now(
         if below or not state.whole or state.definitions != VERSION:
             return None
         known = until if state.behind is None else min(until, state.behind - MICRO)
-        more = [await _beside(con, query, programs, edge, _of_now) for edge in span.edges]
-        return await answer(Standing(con, replace(query, as_of=known), programs, span.whole, until, None, more))
+        more = [await _beside(con, query, programs, edge, _of_now) for edge in bounds.edges]
+        return await answer(Standing(con, replace(query, as_of=known), programs, bounds.whole, until, None, more))
 
 
 async def as_of(
-    ctx: Context, who: Principal, query: Query, span: "Span", answer: "Callable[[Standing], Awaitable[T]]"
+    ctx: Context, who: Principal, query: Query, bounds: "Bounds", answer: "Callable[[Standing], Awaitable[T]]"
 ) -> T | None:
     """None: no stretch ends near it, or small numbers are kept back."""
     clock = await ctx.db.clock.now()
@@ -62,9 +59,9 @@ async def as_of(
                 return None
             (added,) = await stretching.between(con, min(end, at), [max(end, at)])
             more = [More(added, 1 if end <= at else -1)]
-            more += [await _beside(con, query, programs, edge, partial(_as_it_stood, at=at)) for edge in span.edges]
+            more += [await _beside(con, query, programs, edge, partial(_as_it_stood, at=at)) for edge in bounds.edges]
             told = await stretches.up_to(con, end)
-            return await answer(Standing(con, replace(query, as_of=at), programs, span.whole, at, told, more))
+            return await answer(Standing(con, replace(query, as_of=at), programs, bounds.whole, at, told, more))
 
 
 # By program and target: the changes of each case that are known, and how many reports came in about it.
@@ -138,7 +135,7 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Bounds:
     """What is asked about: the whole months (UTC) of a cohort that are nearest, and what they lack or have too many; or the
     days of a period."""
 
@@ -146,22 +143,22 @@ class Span:
     edges: Sequence[Edge] = ()
 
 
-def span_of(query: Query) -> Span | None:
+def bounds_of(query: Query) -> Bounds | None:
     """None: a bound of a period lies within a day (UTC)."""
     start, end = query.start, query.end
     if query.basis == "period":
         if any(bound is not None and bound != midnight(bound) for bound in (start, end)):
             return None
-        return Span(
+        return Bounds(
             Range(
                 start.astimezone(UTC).date() if start else sums.FIRST, end.astimezone(UTC).date() if end else sums.LAST
             )
         )
     if start is not None and end is not None and _month(start) == _month(end):
-        return Span(Range(_month(start).date(), _month(start).date()), [Edge(start, end, 1)])
+        return Bounds(Range(_month(start).date(), _month(start).date()), [Edge(start, end, 1)])
     first, before = _nearest(start, sums.FIRST, -1)
     last, behind = _nearest(end, sums.LAST, 1)
-    return Span(Range(first, last), [*before, *behind])
+    return Bounds(Range(first, last), [*before, *behind])
 
 
 def _nearest(bound: datetime | None, without: date, earlier: int) -> tuple[date, list[Edge]]:
@@ -193,7 +190,7 @@ class More(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A question over one view of the tables. `programs`: and whether names are shown. `span`: as `Span.whole` has it.
+    """A question over one view of the tables. `programs`: and whether names are shown. `within`: as `Bounds.whole` has it.
 
     `now`: the instant up to which what runs has run. `stretches`: level and end of those whose sum was known at the end of
     the last; None: of now. `more`: what is to be added to that.
@@ -202,13 +199,17 @@ class Standing:
     con: Connection
     query: Query
     programs: Mapping[str, bool]
-    span: Range
+    within: Range
     now: datetime
     stretches: Sequence[tuple[int, datetime]] | None
     more: Sequence[More]
 
     def of(self, months: Range, by: str | None) -> Asked:
         return Asked(sorted(self.programs), self.query.registry, months, by, self.stretches)
+
+    def days_of(self, begins: datetime) -> Range:
+        """What is asked about of the month in which an instant is, from it on."""
+        return Range(begins.date(), min(month_after(begins).date(), self.within.end))
 
     def _more(self, asked: Asked) -> Iterator[tuple[str, Group, Sums, int]]:
         """What is to be added of what is asked, with its part and its sign."""
@@ -220,15 +221,15 @@ class Standing:
 
     async def counts(self, by: str | None = None) -> Counts:
         """Of units, by when they were opened."""
-        asked = self.of(self.span, by)
+        asked = self.of(self.within, by)
         return self._and_more(await sums.counts(self.con, asked), asked, lambda more: more.counts)
 
-    async def happened(self, by: str | None = None) -> Mapping[str, "Happened"]:
-        """By part, what happened to cases, whenever they were opened: before either end of the span, or before any month."""
+    async def happened(self, by: str | None = None) -> Mapping[str, Happened]:
+        """By part, what happened to cases, whenever opened: before either end of what is asked about, or before any month."""
         asked = self.of(Range(), by)
         days = self._and_more(await sums.happened(self.con, asked), asked, lambda more: rollup.in_months(more.happened))
         found = {part: Happened(cells) for part, cells in days.items()}
-        for day in (self.span.start, self.span.end):
+        for day in (self.within.start, self.within.end):
             if day.day != 1:
                 told = await sums.happened_in_month(self.con, asked, day)
                 told = self._and_more(told, asked, lambda more, day=day: more.happened_in_month(day))  # type: ignore[misc]
@@ -247,7 +248,7 @@ class Standing:
 
     async def times(self, by: str | None = None) -> tuple[Mapping[str, Times], Times]:
         """By part, and of the whole."""
-        asked = self.of(self.span, by)
+        asked = self.of(self.within, by)
         rows = await sums.times(self.con, asked, self.now)
         more = [
             Row(part, kept.key, kept.how, [kept.at], [sign * n], [sign * micros])
@@ -260,7 +261,7 @@ class Standing:
 
     async def groups(self, cell: str) -> Counter[Group]:
         """How many units of each group a cell of a cohort counts; as it stood."""
-        asked = self.of(self.span, None)
+        asked = self.of(self.within, None)
         return self._with_more(await sums.of_cell(self.con, asked, cell), asked, lambda more: more.of_cell(cell))
 
     async def groups_before(self, cell: str, day: date) -> Counter[Group]:
@@ -273,28 +274,3 @@ class Standing:
         for _, group, more, sign in self._more(asked):
             found[group] += sign * which(more)
         return Counter({group: n for group, n in found.items() if n})
-
-
-class Happened:
-    """What happened to the cases of a part, by month; and before some days within a month."""
-
-    def __init__(self, cells: Mapping[str, int]) -> None:
-        months: dict[str, Counter[str]] = {}
-        for cell, n in cells.items():
-            of, _, month = cell.rpartition("@")
-            months.setdefault(month, Counter())[of] += n
-        self.months = dict(sorted(months.items()))
-        self._names = list(self.months)
-        self._before = list(accumulate(self.months.values(), plus, initial=Counter[str]()))
-        self._days: dict[date, Counter[str]] = {}
-
-    def know(self, day: date, cells: Mapping[str, int]) -> None:
-        """What happened in the month of a day, before the day (`CELL@YYYY-MM-DD`)."""
-        self._days[day] = Counter()
-        for cell, n in cells.items():
-            self._days[day][cell.rpartition("@")[0]] += n
-
-    def before(self, day: date) -> Counter[str]:
-        """Before the first day of a month, or before one that is known."""
-        months = self._before[bisect_left(self._names, day.isoformat()[:7])]
-        return months if day.day == 1 else months + self._days[day]

@@ -4,14 +4,14 @@ import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import MAXYEAR, UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime
 from typing import Any, Literal, get_args
 
 from notifier.domain import figures
 from notifier.domain.definitions import VERSION
 from notifier.domain.figures import CohortFigures, PeriodFigures
 from notifier.domain.history import Change, History, fold, units
-from notifier.domain.period import month_after
+from notifier.domain.period import MICRO, month_after
 from notifier.domain.survival import LogRank
 from notifier.errors import Invalid, NotFound
 from notifier.services import counted, grants, small_numbers
@@ -239,11 +239,14 @@ def _in_scope(read: _Read) -> list[History]:
     ]
 
 
+def window(query: Query, as_of: datetime, first: datetime | None) -> tuple[datetime, datetime]:
+    """The period: without bounds, from the first opening, if there is one, until all that is known."""
+    end = query.end or as_of + MICRO
+    return query.start or min(first or end, end), end
+
+
 def _window(read: _Read, found: Sequence[History]) -> tuple[datetime, datetime]:
-    """The period: without bounds, from the first opening until all that is known."""
-    end = read.query.end or read.as_of + timedelta(microseconds=1)
-    first = min((history.opened for history in found), default=end)
-    return (read.query.start or min(first, end)), end
+    return window(read.query, read.as_of, min((history.opened for history in found), default=None))
 
 
 def key_of(by: By, unit: History) -> str:

@@ -3,18 +3,18 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 
 from notifier.domain import lengths, rollup
 from notifier.domain.definitions import VERSION
 from notifier.domain.lengths import Times
-from notifier.domain.period import month_after
-from notifier.domain.rollup import MICRO
+from notifier.domain.period import begin_of
+from notifier.domain.rollup import Happened
 from notifier.domain.survival import LogRank
 from notifier.services import grants, standing, statistics
 from notifier.services.access import Principal
 from notifier.services.context import Context
-from notifier.services.standing import Happened, Standing
+from notifier.services.standing import Standing
 from notifier.services.statistics import COMPARED, UNITS, WHOLE, Query, Slice, Statistics
 from notifier.store import rollups, sums
 
@@ -27,11 +27,11 @@ async def summed(ctx: Context, who: Principal, query: Query) -> Statistics:
     everything that was known at the answer's `as_of` is in it, and how many reports came in. A period whose bounds lie
     within a day, and whoever may not see small numbers, is answered by `statistics`, and raises as that does.
     """
-    span = standing.span_of(query)
+    bounds = standing.bounds_of(query)
     found = None
-    if span is not None:
+    if bounds is not None:
         find = standing.now if query.as_of is None else standing.as_of
-        found = await find(ctx, who, query, span, lambda asked: _answer(ctx, asked))
+        found = await find(ctx, who, query, bounds, lambda asked: _answer(ctx, asked))
     if found is not None:
         return found
     return await statistics.statistics(ctx, who, query, reports=query.as_of is None and query.basis == "cohort")
@@ -71,12 +71,12 @@ async def _answer(ctx: Context, asked: Standing) -> Statistics:
 
 async def _period(ctx: Context, asked: Standing) -> Statistics:
     """A period without a beginning begins with the month in which the first case was opened."""
-    query, span = asked.query, asked.span
+    query, within = asked.query, asked.within
     by = None if query.by == "month" else query.by
     parts = await asked.happened(by)
     opened = [month for of in parts.values() for month, cells in of.months.items() if cells[rollup.FIRST_OPENED]]
-    end = query.end or asked.now + MICRO
-    start = query.start or min(end, datetime.fromisoformat(f"{min(opened)}-01T00:00:00+00:00") if opened else end)
+    first = begin_of(date.fromisoformat(f"{min(opened)}-01")) if opened else None
+    start, end = statistics.window(query, asked.now, first)
 
     def before(day: date, of: Iterable[Happened] = parts.values()) -> Counter[str]:
         return _sum(one.before(day) for one in of)
@@ -84,13 +84,12 @@ async def _period(ctx: Context, asked: Standing) -> Statistics:
     slices: list[Slice] = []
     if query.by == "month":
         for key, begins, ends in statistics.months(start, end):
-            first, following = begins.date(), month_after(begins.replace(day=1)).date()
-            within = before(max(first, span.start)), before(min(following, span.end))
-            slices.append(Slice(key, None, rollup.period(begins, ends, *within)))
+            days = asked.days_of(begins)
+            slices.append(Slice(key, None, rollup.period(begins, ends, before(days.start), before(days.end))))
     elif by is not None:
-        told = {part: (before(span.start, [of]), before(span.end, [of])) for part, of in sorted(parts.items())}
+        told = {part: (before(within.start, [of]), before(within.end, [of])) for part, of in sorted(parts.items())}
         slices = [Slice(part, None, rollup.period(start, end, *both)) for part, both in told.items() if any(both)]
-    whole = Slice(WHOLE, None, rollup.period(start, end, before(span.start), before(span.end)))
+    whole = Slice(WHOLE, None, rollup.period(start, end, before(within.start), before(within.end)))
     asked = replace(asked, query=replace(query, start=start, end=end))
     return _statistics(ctx, asked, whole, slices, before(sums.LAST)[rollup.FIRST_OPENED])
 

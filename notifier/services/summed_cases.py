@@ -4,18 +4,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 
 from notifier.domain import figures, rollup
 from notifier.domain.history import Change, History, fold, units
-from notifier.domain.period import month_after
-from notifier.domain.rollup import MICRO, Group
+from notifier.domain.period import MICRO, begin_of, month_after
+from notifier.domain.rollup import Group
 from notifier.services import counted, standing, statistics
 from notifier.services.access import Principal
 from notifier.services.context import Context
 from notifier.services.counted import CountedPage
 from notifier.services.standing import Standing
-from notifier.services.statistics import WHOLE, Query
+from notifier.services.statistics import WHOLE, By, Query
 from notifier.store import sums, transitions
 from notifier.store.sums import Range
 
@@ -24,11 +24,11 @@ async def cases(
     ctx: Context, who: Principal, query: Query, cell: str, *, limit: int = 50, cursor: str | None = None
 ) -> CountedPage:
     """What a number counts, as `statistics.cases` has it and raises: from the few histories that a page needs."""
-    span = standing.span_of(query)
-    if span is not None:
+    bounds = standing.bounds_of(query)
+    if bounds is not None:
         as_of, offset = counted.begin(query.as_of, limit, cursor)
         asked = replace(query, as_of=as_of)
-        found = await standing.as_of(ctx, who, asked, span, lambda stood: _counted(stood, cell, offset, limit))
+        found = await standing.as_of(ctx, who, asked, bounds, lambda stood: _counted(stood, cell, offset, limit))
         if found is not None:
             return await counted.of_units(ctx, found.as_of, found.names, cell, found.n, found.page, offset + limit)
     return await statistics.cases(ctx, who, query, cell, limit=limit, cursor=cursor)
@@ -57,7 +57,7 @@ async def _counted(asked: Standing, cell: str, offset: int, limit: int) -> _Page
             continue
         if passed - n >= offset + limit:
             break
-        start = datetime(month.year, month.month, 1, tzinfo=UTC)
+        start = begin_of(month)
         end = month_after(start)
         changes = await transitions.changes(asked.con, asked.now, [program], registry, (start, end))
         found = await asyncio.to_thread(counted_of, list(changes.values()), start, end)
@@ -80,6 +80,10 @@ def _in_slice(asked: Standing, key: str, found: Mapping[Group, int]) -> _Listed:
     return told
 
 
+def _is_in(by: By | None, key: str, unit: History) -> bool:
+    return key == WHOLE or (by is not None and statistics.key_of(by, unit) == key)
+
+
 async def _in_cohort(asked: Standing, key: str, figure: str) -> tuple[_Listed, _Found]:
     known = figure in figures.ALWAYS or figure.partition("/")[0] in _SOMETIMES
     n_of = _in_slice(asked, key, await asked.groups(figure)) if known else Counter()
@@ -94,7 +98,7 @@ async def _in_cohort(asked: Standing, key: str, figure: str) -> tuple[_Listed, _
     def counted_of(cases: Sequence[Sequence[Change]], start: datetime, end: datetime) -> list[History]:
         start, end = max(start, query.start or start), min(end, query.end or end)
         found = [unit for unit in units(fold(changes) for changes in cases) if start <= unit.opened < end]
-        mine = [unit for unit in found if key == WHOLE or (by is not None and statistics.key_of(by, unit) == key)]
+        mine = [unit for unit in found if _is_in(by, key, unit)]
         return figures.cohort_cells(sorted(mine, key=statistics.listing))[figure]
 
     return n_of, counted_of
@@ -106,25 +110,26 @@ _SOMETIMES = {"outcome", "claim", "party", "work"}  # cells that are there only 
 async def _in_period(asked: Standing, key: str, figure: str) -> tuple[_Listed, _Found]:
     if figure not in rollup.COUNTED:
         raise statistics.no_such_cell(f"{key}/{figure}")
-    by, span, part = asked.query.by, asked.span, key
+    by, days, part = asked.query.by, asked.within, key
     if by == "month" and key != WHOLE:
-        span, part = await _month_of(asked, key), WHOLE
-    told: dict[tuple[date, str, str], dict[str, tuple[int, int]]] = {}
-    for cell in rollup.COUNTED[figure]:
-        before, until = [_in_slice(asked, part, await asked.groups_before(cell, day)) for day in (span.start, span.end)]
-        for of in {*before, *until}:
-            told.setdefault(of, dict.fromkeys(rollup.COUNTED[figure], (0, 0)))[cell] = before[of], until[of]
-    n_of: _Listed = Counter({of: n for of, happened in told.items() if (n := rollup.counted(figure, happened))})
+        days, part = await _month_of(asked, key), WHOLE
+    n_of: _Listed = Counter()
+    for cell, often in rollup.COUNTED[figure].items():
+        for day, sign in zip((days.start, days.end), often, strict=True):
+            if sign:
+                for of, n in _in_slice(asked, part, await asked.groups_before(cell, day)).items():
+                    n_of[of] += sign * n
+    n_of = Counter({of: n for of, n in n_of.items() if n})
     if not n_of and part != WHOLE:
-        known = await asked.groups_before(rollup.FIRST_OPENED, span.end)
+        known = await asked.groups_before(rollup.FIRST_OPENED, days.end)
         if not _in_slice(asked, part, known):
             raise statistics.no_such_cell(f"{key}/{figure}")
-    begins = datetime.combine(span.start, time.min, UTC)
-    ends = asked.now + MICRO if span.end == sums.LAST else datetime.combine(span.end, time.min, UTC)
+    begins = begin_of(days.start)
+    ends = asked.now + MICRO if days.end == sums.LAST else begin_of(days.end)
 
     def counted_of(cases: Sequence[Sequence[Change]], start: datetime, end: datetime) -> list[History]:
         found = [case for case in map(fold, cases) if start <= case.opened < end]
-        mine = [case for case in found if part == WHOLE or (by is not None and statistics.key_of(by, case) == part)]
+        mine = [case for case in found if _is_in(by, part, case)]
         return figures.period_cells(sorted(mine, key=statistics.listing), begins, ends)[figure]
 
     return n_of, counted_of
@@ -132,12 +137,9 @@ async def _in_period(asked: Standing, key: str, figure: str) -> tuple[_Listed, _
 
 async def _month_of(asked: Standing, key: str) -> Range:
     """The days of a month of the answer to a period by month. Raises Invalid where it is none."""
-    query, opened = asked.query, await asked.groups_before(rollup.FIRST_OPENED, sums.LAST)
-    end = query.end or asked.now + MICRO
-    first = min((group.month for group in opened), default=None)
-    start = query.start or (datetime.combine(first, time.min, UTC) if first else end)
-    for month, begins, _ in statistics.months(start, end):
+    opened = await asked.groups_before(rollup.FIRST_OPENED, sums.LAST)
+    first = min((begin_of(group.month) for group in opened), default=None)
+    for month, begins, _ in statistics.months(*statistics.window(asked.query, asked.now, first)):
         if month == key:
-            following = month_after(begins.replace(day=1)).date()
-            return Range(begins.date(), min(following, asked.span.end))
+            return asked.days_of(begins)
     raise statistics.no_such_cell(key)

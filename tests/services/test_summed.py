@@ -14,7 +14,7 @@ from notifier.domain.figures import CohortFigures
 from notifier.domain.period import Flow
 from notifier.errors import Forbidden, Invalid, NotFound
 from notifier.services import review, rolling, statistics
-from notifier.services.standing import Edge, Span, span_of
+from notifier.services.standing import Bounds, Edge, bounds_of
 from notifier.services.statistics import BASES, BYS, Query, Slice, Statistics
 from notifier.services.summed import summed
 from notifier.store import rollups
@@ -164,8 +164,8 @@ def test_the_nearest_months_by_hand() -> None:
         return datetime(2026, month, day, tzinfo=UTC)
 
     def of(start: datetime | None, end: datetime | None) -> Any:
-        span = span_of(Query(start=start, end=end))
-        return span and (span.whole, list(span.edges))
+        found = bounds_of(Query(start=start, end=end))
+        return found and (found.whole, list(found.edges))
 
     assert of(at(3, 1), at(4, 1)) == (Range(date(2026, 3, 1), date(2026, 4, 1)), [])
     assert of(at(3, 4), None) == (Range(date(2026, 3, 1)), [Edge(at(3, 1), at(3, 4), -1)])
@@ -177,9 +177,9 @@ def test_the_nearest_months_by_hand() -> None:
     assert of(at(3, 24), at(3, 28)) == (Range(date(2026, 3, 1), date(2026, 3, 1)), [Edge(at(3, 24), at(3, 28), 1)])
     assert of(None, datetime(9999, 12, 15, tzinfo=UTC)) == (Range(), [])
     noon = at(3, 3) + timedelta(hours=12)
-    assert span_of(Query(basis="period", start=noon)) is None
-    days = span_of(Query(basis="period", start=at(3, 3), end=at(3, 9)))
-    assert days == Span(Range(date(2026, 3, 3), date(2026, 3, 9)))
+    assert bounds_of(Query(basis="period", start=noon)) is None
+    days = bounds_of(Query(basis="period", start=at(3, 3), end=at(3, 9)))
+    assert days == Bounds(Range(date(2026, 3, 3), date(2026, 3, 9)))
 
 
 async def test_a_period_that_begins_within_a_day_is_computed(told: Stage) -> None:
