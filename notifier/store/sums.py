@@ -114,10 +114,11 @@ async def add(con: "Connection", added: Added) -> None:
 
 def _counts_of(group: Group, sums: Sums) -> Iterator[tuple[tuple[Any, ...], Mapping[str, int]]]:
     """Rows of now, and what is added to them: what happened is kept of all months, and by day of the month of it."""
+    months = rollup.in_months(sums.happened)
     for row in _rows(group):
         yield (COHORT, *row), sums.counts
         if row[0] == FIRST:
-            yield (PERIOD, *row), rollup.in_months(sums.happened)
+            yield (PERIOD, *row), months
     days: dict[date, dict[str, int]] = {}
     for cell, n in sums.happened.items():
         days.setdefault(date.fromisoformat(f"{cell[-10:-3]}-01"), {})[cell] = n
@@ -186,8 +187,8 @@ async def write_stretch(con: "Connection", until: datetime, added: Added) -> Non
     counts, times = [], []
     for group, sums in added.groups.items():
         row = (0, until, group.month, group.program, group.registry, group.outcome, group.actor)
-        happened = rollup.in_months(sums.happened)
-        for basis, cells in ((COHORT, sums.counts), (PERIOD, happened), (DAYS, sums.happened)):
+        months = rollup.in_months(sums.happened)
+        for basis, cells in ((COHORT, sums.counts), (PERIOD, months), (DAYS, sums.happened)):
             if kept := {cell: n for cell, n in cells.items() if n}:
                 counts.append((*row, basis, list(kept), list(kept.values())))
         of: dict[tuple[str, str], dict[int, Some]] = {}
