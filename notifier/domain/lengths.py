@@ -1,7 +1,7 @@
 """How long things took, read from what was added up: very many at once, in columns."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain, product
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from notifier.domain import figures
 from notifier.domain.definitions import TIMES
 from notifier.domain.figures import TimeTo
 from notifier.domain.period import MICRO, midnight
-from notifier.domain.rollup import DAY, DAY_LONG, EXACT, FOUR_WEEKS, HAPPENED, SECOND, STEPS, STOPPED, WEEK
+from notifier.domain.rollup import DAY, DAY_LONG, EXACT, FOUR_WEEKS, GRAINS, HAPPENED, SECOND, STEPS, STOPPED, WEEK
 from notifier.domain.survival import Lengths, LogRank, log_rank
 
 _HOWS = (HAPPENED, STOPPED, DAY, WEEK, FOUR_WEEKS)
@@ -55,9 +55,35 @@ class Rows:
             [row[:3] for row in rows], [len(row.at) for row in rows], *(columns if rows else (empty, empty, empty))
         )
 
-    def and_more(self, other: "Rows") -> "Rows":
-        columns = ((getattr(self, name), getattr(other, name)) for name in ("at", "n", "micros"))
-        return Rows([*self.names, *other.names], [*self.sizes, *other.sizes], *map(np.concatenate, columns))
+    def and_more(self, *others: "Rows") -> "Rows":
+        rows = [self, *(of for of in others if of.names)]
+        if len(rows) == 1:
+            return self
+        columns = ([getattr(of, name) for of in rows] for name in ("at", "n", "micros"))
+        names, sizes = [name for of in rows for name in of.names], [size for of in rows for size in of.sizes]
+        return Rows(names, sizes, *map(np.concatenate, columns))
+
+    def signed(self, sign: int) -> "Rows":
+        """As many of each, or with -1 to be taken away."""
+        return self if sign == 1 else replace(self, n=sign * self.n, micros=sign * self.micros)
+
+    def in_grains(self) -> "Rows":
+        """What began on a day also as of its week and of its four weeks, as `grains` has it."""
+        runs = [how == DAY for _, _, how in self.names]
+        if not any(runs):
+            return self
+        these = np.repeat(runs, self.sizes)
+        at, n, micros = self.at[these], self.n[these], self.micros[these]
+        sizes = [size for size, run in zip(self.sizes, runs, strict=True) if run]
+        wider = [
+            Rows(
+                [(part, key, how) for part, key, of in self.names if of == DAY],
+                sizes, at - at % days, n, micros + n * (at % days) * DAY_LONG,
+            )
+            for how, days in GRAINS.items()
+            if how != DAY
+        ]  # fmt: skip
+        return self.and_more(*wider)
 
 
 class Times(Mapping[str, TimeTo]):

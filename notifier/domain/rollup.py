@@ -44,14 +44,14 @@ EXACT, STEPS = 32, 16  # seconds (and days) up to 32 have a bin each, longer one
 
 
 class Group(NamedTuple):
-    """Whom a number is of. `registry`: empty for none. `month`: the first day of that in which it was opened.
+    """Whom a number is of. `registry`: empty for none. `opened`: the first day of the month in which it was, or the day.
 
     `outcome` and `actor`: what became of it.
     """
 
     program: str
     registry: str
-    month: date
+    opened: date
     outcome: str
     actor: str
 
@@ -103,9 +103,10 @@ class Sums:
 
 @dataclass(slots=True)
 class Added:
-    """Numbers to be added; negative ones take away."""
+    """Numbers to be added; negative ones take away. `groups`: by the month of opening; `days`: of units, by the day of it."""
 
     groups: dict[Group, Sums] = field(default_factory=dict)
+    days: dict[Group, Sums] = field(default_factory=dict)
 
     def add(self, histories: Sequence[History], reports: Mapping[str, int], sign: int = 1) -> None:
         """Every case of a name, as far as they are known; `reports`: by case, how many came in about it."""
@@ -124,46 +125,54 @@ class Added:
 
     def more(self, other: "Added", sign: int = 1) -> None:
         """Add what was added to another one, or take it away."""
-        for group, sums in other.groups.items():
-            mine = self._of(group)
-            for own, counts in ((mine.counts, sums.counts), (mine.happened, sums.happened)):
-                for cell, n in counts.items():
-                    own[cell] += sign * n
-            for spent, some in sums.times.items():
-                mine.put(spent, sign * some.n, sign * some.micros)
+        for groups, others in ((self.groups, other.groups), (self.days, other.days)):
+            for group, sums in others.items():
+                mine = _of(groups, group)
+                for own, counts in ((mine.counts, sums.counts), (mine.happened, sums.happened)):
+                    for cell, n in counts.items():
+                        own[cell] += sign * n
+                for spent, some in sums.times.items():
+                    mine.put(spent, sign * some.n, sign * some.micros)
 
     def _cohort(self, unit: History, reports: Mapping[str, int], sign: int) -> None:
-        sums = self._of(_group(unit))
-        counts = sums.counts
-        counts[UNITS] += sign
-        counts[CASES] += sign * len(unit.case_ids)
-        for cell in figures.cells_of(unit):
-            counts[cell] += sign
-        if told := sum(reports.get(case_id, 0) for case_id in unit.case_ids):
-            counts[REPORTS] += sign * told
-        for span in figures.spans(unit):
-            spent, micros = _spent(*span)
-            sums.put(spent, sign, sign * micros)
+        cells, times = figures.cells_of(unit), [_spent(*span) for span in figures.spans(unit)]
+        told = sum(reports.get(case_id, 0) for case_id in unit.case_ids)
+        group = _group(unit)
+        for sums in (_of(self.groups, _by_month(group)), _of(self.days, group)):
+            counts = sums.counts
+            counts[UNITS] += sign
+            counts[CASES] += sign * len(unit.case_ids)
+            for cell in cells:
+                counts[cell] += sign
+            if told:
+                counts[REPORTS] += sign * told
+            for spent, micros in times:
+                sums.put(spent, sign, sign * micros)
 
     def _period(self, history: History, sign: int) -> None:
         happened: list[tuple[str, datetime | None]] = [(FIRST_OPENED, history.opened)]
         for spell in history.spells:
             happened += [(OPENED, spell.opened), (CLOSED, spell.closed)]
         happened += [(f"act/{key}", getattr(history, name)) for key, name in ACTS.items()]
-        counts = self._of(_group(history)).happened
+        counts = _of(self.groups, _by_month(_group(history))).happened
         for cell, at in happened:
             if at is not None:
                 counts[on_day(cell, at)] += sign
 
-    def _of(self, group: Group) -> Sums:
-        if (sums := self.groups.get(group)) is None:  # `setdefault` would make one in vain each time
-            sums = self.groups[group] = Sums()
-        return sums
+
+def _of(groups: dict[Group, Sums], group: Group) -> Sums:
+    if (sums := groups.get(group)) is None:  # `setdefault` would make one in vain each time
+        sums = groups[group] = Sums()
+    return sums
 
 
 def _group(history: History) -> Group:
-    month = history.opened.astimezone(UTC).date().replace(day=1)
-    return Group(history.program, history.registry or "", month, *figures.outcome_of(history))
+    day = history.opened.astimezone(UTC).date()
+    return Group(history.program, history.registry or "", day, *figures.outcome_of(history))
+
+
+def _by_month(group: Group) -> Group:
+    return group._replace(opened=group.opened.replace(day=1))
 
 
 def on_day(cell: str, at: date) -> str:

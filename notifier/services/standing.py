@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -12,7 +12,7 @@ from notifier.domain import lengths, rollup
 from notifier.domain.definitions import VERSION
 from notifier.domain.history import Change, fold
 from notifier.domain.lengths import Row, Rows, Times
-from notifier.domain.period import MICRO, midnight, month_after
+from notifier.domain.period import MICRO, begin_of, midnight, month_after
 from notifier.domain.rollup import Added, Group, Happened, Sums
 from notifier.services import grants, rolling, statistics, stretching
 from notifier.services.access import Principal
@@ -40,7 +40,7 @@ async def now(
             return None
         known = until if state.behind is None else min(until, state.behind - MICRO)
         more = [await _beside(con, query, programs, edge, _of_now) for edge in bounds.edges]
-        return await answer(Standing(con, replace(query, as_of=known), programs, bounds.whole, until, None, more))
+        return await answer(Standing(con, replace(query, as_of=known), programs, bounds, until, None, more))
 
 
 async def as_of(
@@ -61,7 +61,7 @@ async def as_of(
             more = [More(added, 1 if end <= at else -1)]
             more += [await _beside(con, query, programs, edge, partial(_as_it_stood, at=at)) for edge in bounds.edges]
             told = await stretches.up_to(con, end)
-            return await answer(Standing(con, replace(query, as_of=at), programs, bounds.whole, at, told, more))
+            return await answer(Standing(con, replace(query, as_of=at), programs, bounds, at, told, more))
 
 
 # By program and target: the changes of each case that are known, and how many reports came in about it.
@@ -127,7 +127,7 @@ async def _caught_up(ctx: Context) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """Units opened from `start` to before `end`: with `sign` 1 they are in a question beside its whole months, or -1 not."""
+    """Units opened from `start` to before `end`: with `sign` 1 they are in a question beside its whole days, or -1 not."""
 
     start: datetime
     end: datetime
@@ -136,10 +136,11 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What is asked about: the whole months (UTC) of a cohort that are nearest, and what they lack or have too many; or the
-    days of a period."""
+    """What is asked about. Of a cohort, the whole months (UTC) that are nearest; the whole days that these lack (1), or have
+    too many (-1); and what is opened between a bound and the nearest midnight. Of a period, its days."""
 
     whole: Range
+    days: Sequence[tuple[Range, int]] = ()
     edges: Sequence[Edge] = ()
 
 
@@ -154,34 +155,35 @@ def bounds_of(query: Query) -> Bounds | None:
                 start.astimezone(UTC).date() if start else sums.FIRST, end.astimezone(UTC).date() if end else sums.LAST
             )
         )
-    if start is not None and end is not None and _month(start) == _month(end):
-        return Bounds(Range(_month(start).date(), _month(start).date()), [Edge(start, end, 1)])
-    first, before = _nearest(start, sums.FIRST, -1)
-    last, behind = _nearest(end, sums.LAST, 1)
-    return Bounds(Range(first, last), [*before, *behind])
+    whole, days, edges = [sums.FIRST, sums.LAST], list[Edge](), list[Edge]()
+    for side, bound, sign in ((0, start, 1), (1, end, -1)):
+        if bound is None:
+            continue
+        if bound >= begin_of(sums.LAST):  # the calendar ends
+            whole[side] = sums.LAST
+            continue
+        day = _nearest(bound, midnight(bound), midnight(bound) + timedelta(days=1))
+        first = midnight(bound).replace(day=1)
+        month = _nearest(day, first, month_after(first))
+        whole[side] = month.date()
+        edges += _between(bound, day, sign)
+        days += _between(day, month, sign)
+    return Bounds(Range(*whole), [(Range(of.start.date(), of.end.date()), of.sign) for of in days], edges)
 
 
-def _nearest(bound: datetime | None, without: date, earlier: int) -> tuple[date, list[Edge]]:
-    """The nearest first day of a month, and what lies between; `earlier`: the sign of what does where the day is earlier."""
-    if bound is None:
-        return without, []
-    first = _month(bound)
-    if first.date() >= sums.LAST:  # the calendar ends
-        return sums.LAST, []
-    if bound == first:
-        return first.date(), []
-    following = month_after(first)
-    if bound - first <= following - bound:
-        return first.date(), [Edge(first, bound, earlier)]
-    return following.date(), [Edge(bound, following, -earlier)]
+def _nearest(at: datetime, before: datetime, after: datetime) -> datetime:
+    return before if at - before <= after - at else after
 
 
-def _month(at: datetime) -> datetime:
-    return midnight(at).replace(day=1)
+def _between(at: datetime, other: datetime, sign: int) -> list[Edge]:
+    """What lies from one to the other, with this sign, or where the other is earlier, the opposite one."""
+    if at == other:
+        return []
+    return [Edge(at, other, sign) if at < other else Edge(other, at, -sign)]
 
 
 class More(NamedTuple):
-    """What is to be added, or with `sign` -1 to be taken away. `beside`: whatever the months of a question are."""
+    """What is to be added, or with `sign` -1 to be taken away. `beside`: whatever the months and days of a question are."""
 
     added: Added
     sign: int
@@ -190,7 +192,7 @@ class More(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A question over one view of the tables. `programs`: and whether names are shown. `within`: as `Bounds.whole` has it.
+    """A question over one view of the tables. `programs`: and whether names are shown.
 
     `now`: the instant up to which what runs has run. `stretches`: level and end of those whose sum was known at the end of
     the last; None: of now. `more`: what is to be added to that.
@@ -199,36 +201,52 @@ class Standing:
     con: Connection
     query: Query
     programs: Mapping[str, bool]
-    within: Range
+    bounds: Bounds
     now: datetime
     stretches: Sequence[tuple[int, datetime]] | None
     more: Sequence[More]
 
-    def of(self, months: Range, by: str | None) -> Asked:
-        return Asked(sorted(self.programs), self.query.registry, months, by, self.stretches)
+    @property
+    def within(self) -> Range:
+        """The days of a period."""
+        return self.bounds.whole
+
+    def of(self, opened: Range, by: str | None) -> Asked:
+        return Asked(sorted(self.programs), self.query.registry, opened, by, self.stretches)
 
     def days_of(self, begins: datetime) -> Range:
         """What is asked about of the month in which an instant is, from it on."""
         return Range(begins.date(), min(month_after(begins).date(), self.within.end))
 
+    def _cohort(self, by: str | None) -> list[tuple[Asked, int]]:
+        """Its months, and the days that these lack or have too many, each with its sign."""
+        days = [(replace(self.of(days, by), days=True), sign) for days, sign in self.bounds.days]
+        return [(self.of(self.bounds.whole, by), 1), *days]
+
     def _more(self, asked: Asked) -> Iterator[tuple[str, Group, Sums, int]]:
         """What is to be added of what is asked, with its part and its sign."""
         for more in self.more:
-            of = replace(asked, months=Range()) if more.beside else asked
-            for group, found in more.added.groups.items():
+            if more.beside and asked.days:
+                continue  # it is added once, to the months
+            of = replace(asked, opened=Range()) if more.beside else asked
+            for group, found in (more.added.days if asked.days else more.added.groups).items():
                 if (part := of.part_of(group)) is not None:
                     yield part, group, found, more.sign
 
     async def counts(self, by: str | None = None) -> Counts:
         """Of units, by when they were opened."""
-        asked = self.of(self.within, by)
-        return self._and_more(await sums.counts(self.con, asked), asked, lambda more: more.counts)
+        found: Counts = {}
+        for asked, sign in self._cohort(by):
+            told = self._and_more(await sums.counts(self.con, asked), asked, lambda more: more.counts)
+            for part, cells in told.items():
+                _add_to(found.setdefault(part, Counter()), cells, sign)
+        return {part: there for part, of in found.items() if (there := _there(of))}
 
     async def happened(self, by: str | None = None) -> Mapping[str, Happened]:
         """By part, what happened to cases, whenever opened: before either end of what is asked about, or before any month."""
         asked = self.of(Range(), by)
         days = self._and_more(await sums.happened(self.con, asked), asked, lambda more: rollup.in_months(more.happened))
-        found = {part: Happened(cells) for part, cells in days.items()}
+        found = {part: Happened(_there(cells)) for part, cells in days.items()}
         for day in (self.within.start, self.within.end):
             if day.day != 1:
                 told = await sums.happened_in_month(self.con, asked, day)
@@ -239,30 +257,33 @@ class Standing:
 
     def _and_more(self, found: Counts, asked: Asked, which: Callable[[Sums], Counter[str]]) -> Counts:
         for part, _, more, sign in self._more(asked):
-            of = found.setdefault(part, Counter())
-            for cell, n in which(more).items():
-                of[cell] += sign * n
-        return {
-            part: Counter({cell: n for cell, n in of.items() if n}) for part, of in found.items() if any(of.values())
-        }
+            _add_to(found.setdefault(part, Counter()), which(more), sign)
+        return found
 
     async def times(self, by: str | None = None) -> tuple[Mapping[str, Times], Times]:
         """By part, and of the whole."""
-        asked = self.of(self.within, by)
-        rows = await sums.times(self.con, asked, self.now)
-        more = [
-            Row(part, kept.key, kept.how, [kept.at], [sign * n], [sign * micros])
-            for part, _, found, sign in self._more(asked)
-            for spent, some in found.times.items()
-            for kept, (n, micros) in (rollup.grains(spent, some) if self.stretches is None else [(spent, some)])
-        ]
-        rows = rows.and_more(Rows.of(more)) if more else rows
-        return lengths.read(rows, self.now, rollup.ages(self.now) if self.stretches is None else lengths.ANY_DAY)
+        found = Rows.of([])
+        for asked, sign in self._cohort(by):
+            more = Rows.of(
+                [
+                    Row(part, kept.key, kept.how, [kept.at], [of * n], [of * micros])
+                    for part, _, added, of in self._more(asked)
+                    for kept, (n, micros) in added.times.items()
+                ]
+            )
+            rows = (await sums.times(self.con, asked, self.now)).and_more(
+                more if self.stretches is not None else more.in_grains()
+            )
+            found = found.and_more(rows.signed(sign))
+        return lengths.read(found, self.now, rollup.ages(self.now) if self.stretches is None else lengths.ANY_DAY)
 
     async def groups(self, cell: str) -> Counter[Group]:
         """How many units of each group a cell of a cohort counts; as it stood."""
-        asked = self.of(self.within, None)
-        return self._with_more(await sums.of_cell(self.con, asked, cell), asked, lambda more: more.of_cell(cell))
+        found: Counter[Group] = Counter()
+        for asked, sign in self._cohort(None):
+            told = self._with_more(await sums.of_cell(self.con, asked, cell), asked, lambda more: more.of_cell(cell))
+            _add_to(found, told, sign)
+        return found
 
     async def groups_before(self, cell: str, day: date) -> Counter[Group]:
         """To how many cases of each group it happened before the day; as it stood."""
@@ -274,3 +295,12 @@ class Standing:
         for _, group, more, sign in self._more(asked):
             found[group] += sign * which(more)
         return Counter({group: n for group, n in found.items() if n})
+
+
+def _add_to(found: Counter[T], more: Mapping[T, int], sign: int) -> None:
+    for cell, n in more.items():
+        found[cell] += sign * n
+
+
+def _there(found: Counter[str]) -> Counter[str]:
+    return Counter({cell: n for cell, n in found.items() if n})

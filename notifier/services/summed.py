@@ -20,8 +20,8 @@ from notifier.store import rollups, sums
 
 
 async def summed(ctx: Context, who: Principal, query: Query) -> Statistics:
-    """The answer to a question, quickly: of now, or as of an instant after the first stretch. Parts of the months of a cohort
-    take longer, since the histories of what was opened in them, or in the rest of them, are read.
+    """The answer to a question, quickly: of now, or as of an instant after the first stretch. A part of a day of a cohort takes
+    longer, since the histories of what was opened in it, or in the rest of the day, are read.
 
     Counts are exact; times are within a sixteenth, and exact where few had them. `case_list` is None. Without an instant,
     everything that was known at the answer's `as_of` is in it, and how many reports came in. A period whose bounds lie

@@ -76,8 +76,8 @@ def _in_slice(asked: Standing, key: str, found: Mapping[Group, int]) -> _Listed:
     told: _Listed = Counter()
     for group, n in found.items():
         if key == WHOLE or (by is not None and of.part_of(group) == key):
-            told[group.month, group.program, group.registry] += n
-    return told
+            told[group.opened.replace(day=1), group.program, group.registry] += n
+    return Counter({listed: n for listed, n in told.items() if n})
 
 
 def _is_in(by: By | None, key: str, unit: History) -> bool:
@@ -138,7 +138,7 @@ async def _in_period(asked: Standing, key: str, figure: str) -> tuple[_Listed, _
 async def _month_of(asked: Standing, key: str) -> Range:
     """The days of a month of the answer to a period by month. Raises Invalid where it is none."""
     opened = await asked.groups_before(rollup.FIRST_OPENED, sums.LAST)
-    first = min((begin_of(group.month) for group in opened), default=None)
+    first = min((begin_of(group.opened) for group in opened), default=None)
     for month, begins, _ in statistics.months(*statistics.window(asked.query, asked.now, first)):
         if month == key:
             return asked.days_of(begins)

@@ -1,8 +1,8 @@
 """Rows of figures that are added up beforehand: of each group what it counts, and how long things took.
 
 A row holds all that a group counts, or a part of one of its times, as arrays: few rows are read for many numbers. Those of
-now are kept for each group, and added up over its outcomes, its registries and its months; those of a stretch of what became
-known are kept for each group alone (`stretches`).
+now are kept for each group, and added up over its outcomes, its registries and its months; those of a day of opening, and
+those of a stretch of what became known (`stretches`), are kept for each group alone.
 """
 
 from collections import Counter
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from notifier.store.database import Connection
 
 FIRST, LAST = date.min, date(9999, 1, 1)  # the first is minus infinity in the database
-COHORT, PERIOD, DAYS = "cohort", "period", "days"  # of units; what happened, by month; and by day
+# Of units, by the month or the day of opening; and what happened to cases, by the month or the day of it.
+COHORT, COHORT_DAYS, PERIOD, PERIOD_DAYS = "cohort", "cohort_days", "period", "period_days"
 _ALL = "*"  # of a row over all registries, or all outcomes; over all months is FIRST
 _PART = 64  # so many days, weeks or four weeks are one row at most
 
-_GROUP = {"month": "date", "program": "text", "registry": "text", "outcome": "text", "actor": "text"}
+_ROW = ("basis", "opened", "program", "registry", "outcome", "actor")
+_GROUP = {name: "date" if name == "opened" else "text" for name in _ROW}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,14 @@ class _Table:
     numbers: tuple[str, ...]
 
 
-_COUNTS = _Table("rollup_count", {"basis": "text", **_GROUP}, "cell", ("n",))
+_COUNTS = _Table("rollup_count", _GROUP, "cell", ("n",))
 _TIMES = _Table("rollup_time", {**_GROUP, "key": "text", "how": "text", "part": "integer"}, "at", ("n", "micros"))
 _Rows = dict[tuple[Any, ...], dict[Any, tuple[int, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Months from `start` up to, not including, `end`; both first days of a month."""
+    """Months from `start` up to, not including, `end`, both first days of a month; or days."""
 
     start: date = FIRST
     end: date = LAST
@@ -55,26 +57,28 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whose numbers: `by` is `outcome`, `actor`, or a column: `month`, `registry`, `program`; None for all of them.
+    """Whose numbers: `by` is `month`, or a column: `registry`, `program`, `outcome`, `actor`; None for all of them.
 
-    `stretches`: level and end of those whose sum it is; None: of now.
+    `opened`: when, in whole months; or in whole `days`, from one to another. `stretches`: level and end of those whose sum it
+    is; None: of now.
     """
 
     programs: Sequence[str]
     registry: str | None = None
-    months: Range = Range()
+    opened: Range = Range()
     by: str | None = None
     stretches: Sequence[tuple[int, datetime]] | None = None
+    days: bool = False
 
     def part_of(self, group: Group) -> str | None:
         """The part that a group's numbers are of; None: they are not asked for."""
         if group.program not in self.programs or self.registry not in (None, group.registry):
             return None
-        if not self.months.start <= group.month < self.months.end:
+        if not self.opened.start <= group.opened < self.opened.end:
             return None
         match self.by:
             case "month":
-                return f"{group.month:%Y-%m}"
+                return f"{group.opened:%Y-%m}"
             case "registry":
                 return group.registry or "none"
             case None:
@@ -94,20 +98,15 @@ async def add(con: "Connection", added: Added) -> None:
     counts: _Rows = {}
     times: _Rows = {}
     for group, sums in added.groups.items():
-        spent = [
-            ((one.key, one.how, _part(one)), one.at, some)
-            for kept, n in sums.times.items()
-            if any(n)
-            for one, some in rollup.grains(kept, n)
-        ]
         for row, cells in _counts_of(group, sums):
-            of = counts.setdefault(row, {})
-            for cell, n in cells.items():
-                if n:
-                    _put(of, cell, (n,))
+            _put_all(counts, row, cells)
+        spent = [_at(*one) for kept in sums.times.items() if any(kept[1]) for one in rollup.grains(*kept)]
         for row in _rows(group):
-            for key, at, some in spent:
-                _put(times.setdefault((*row, *key), {}), at, some)
+            _put_times(times, (COHORT, *row), spent)
+    for group, sums in added.days.items():
+        _put_all(counts, (COHORT_DAYS, *_row(group)), sums.counts)
+        # Weeks are made when they are read: few days are.
+        _put_times(times, (COHORT_DAYS, *_row(group)), [_at(*kept) for kept in sums.times.items() if any(kept[1])])
     await _merge(con, _COUNTS, counts)
     await _merge(con, _TIMES, times)
 
@@ -123,9 +122,26 @@ def _counts_of(group: Group, sums: Sums) -> Iterator[tuple[tuple[Any, ...], Mapp
     for cell, n in sums.happened.items():
         days.setdefault(date.fromisoformat(f"{cell[-10:-3]}-01"), {})[cell] = n
     for month, cells in days.items():
-        for row in _rows(group._replace(month=month)):
+        for row in _rows(group._replace(opened=month)):
             if row[0] == month:
-                yield (DAYS, *row), cells
+                yield (PERIOD_DAYS, *row), cells
+
+
+def _put_all(found: _Rows, row: tuple[Any, ...], cells: Mapping[str, int]) -> None:
+    of = found.setdefault(row, {})
+    for cell, n in cells.items():
+        if n:
+            _put(of, cell, (n,))
+
+
+def _put_times(found: _Rows, row: tuple[Any, ...], spent: Iterable[tuple[tuple[Any, ...], int, Some]]) -> None:
+    for key, at, some in spent:
+        _put(found.setdefault((*row, *key), {}), at, some)
+
+
+def _at(spent: Spent, some: Some) -> tuple[tuple[Any, ...], int, Some]:
+    """What names a row beside the group, and what is in it."""
+    return (spent.key, spent.how, _part(spent)), spent.at, some
 
 
 def _put(of: dict[Any, tuple[int, ...]], item: Any, numbers: tuple[int, ...]) -> None:
@@ -140,10 +156,14 @@ def _part(spent: Spent) -> int:
 def _rows(group: Group) -> Iterator[tuple[Any, ...]]:
     """Of now, where the numbers of a group stand: in its own row, and in those over several groups that are asked for."""
     program, registry, month, outcome, actor = group
-    for since in (month, FIRST):
-        yield since, program, registry, outcome, actor
-        yield since, program, registry, _ALL, _ALL
+    for opened in (month, FIRST):
+        yield opened, program, registry, outcome, actor
+        yield opened, program, registry, _ALL, _ALL
     yield month, program, _ALL, _ALL, _ALL
+
+
+def _row(group: Group) -> tuple[Any, ...]:
+    return group.opened, group.program, group.registry, group.outcome, group.actor
 
 
 async def _merge(con: "Connection", table: _Table, found: _Rows) -> None:
@@ -185,19 +205,22 @@ def _columns(keys: Iterable[tuple[Any, ...]], table: _Table) -> list[list[Any]]:
 async def write_stretch(con: "Connection", until: datetime, added: Added) -> None:
     """What became known in the stretch of the lowest level that ends at `until`."""
     counts, times = [], []
-    for group, sums in added.groups.items():
-        row = (0, until, group.month, group.program, group.registry, group.outcome, group.actor)
-        months = rollup.in_months(sums.happened)
-        for basis, cells in ((COHORT, sums.counts), (PERIOD, months), (DAYS, sums.happened)):
-            if kept := {cell: n for cell, n in cells.items() if n}:
-                counts.append((*row, basis, list(kept), list(kept.values())))
-        of: dict[tuple[str, str], dict[int, Some]] = {}
-        for spent, some in sums.times.items():
-            if any(some):
-                of.setdefault((spent.key, spent.how), {})[spent.at] = some
-        times += [(*row, *key, list(some), *map(list, zip(*some.values(), strict=True))) for key, some in of.items()]
-    columns = ["level", "until", *_GROUP]
-    await con.copy_records_to_table("stretch_count", records=counts, columns=[*columns, "basis", "cell", "n"])
+    for basis, groups in ((COHORT, added.groups), (COHORT_DAYS, added.days)):
+        for group, sums in groups.items():
+            row = _row(group)
+            months = rollup.in_months(sums.happened)
+            for of, cells in ((basis, sums.counts), (PERIOD, months), (PERIOD_DAYS, sums.happened)):
+                if kept := {cell: n for cell, n in cells.items() if n}:
+                    counts.append((0, until, of, *row, list(kept), list(kept.values())))
+            spent: dict[tuple[str, str], dict[int, Some]] = {}
+            for one, some in sums.times.items():
+                if any(some):
+                    spent.setdefault((one.key, one.how), {})[one.at] = some
+            for key, bins in spent.items():
+                numbers = map(list, zip(*bins.values(), strict=True))
+                times.append((0, until, basis, *row, *key, list(bins), *numbers))
+    columns = ["level", "until", *_ROW]
+    await con.copy_records_to_table("stretch_count", records=counts, columns=[*columns, "cell", "n"])
     await con.copy_records_to_table(
         "stretch_time", records=times, columns=[*columns, "key", "how", "at", "n", "micros"]
     )
@@ -205,13 +228,13 @@ async def write_stretch(con: "Connection", until: datetime, added: Added) -> Non
 
 async def join_stretches(con: "Connection", level: int, since: datetime, until: datetime) -> None:
     """One stretch of `level` of those of the level below it that end after `since`, up to `until`."""
-    group = ", ".join(_GROUP)
+    group = ", ".join(_ROW)
     await con.execute(
-        f"insert into stretch_count (level, until, basis, {group}, cell, n) "
-        f"select $1, $3, basis, {group}, array_agg(cell), array_agg(n) from ("
-        f"select basis, {group}, e.cell, sum(e.n)::bigint as n from stretch_count r, unnest(r.cell, r.n) as e (cell, n) "
-        f"where level = $1 - 1 and until > $2 and until <= $3 group by basis, {group}, e.cell having sum(e.n) <> 0) s "
-        f"group by basis, {group}",
+        f"insert into stretch_count (level, until, {group}, cell, n) "
+        f"select $1, $3, {group}, array_agg(cell), array_agg(n) from ("
+        f"select {group}, e.cell, sum(e.n)::bigint as n from stretch_count r, unnest(r.cell, r.n) as e (cell, n) "
+        f"where level = $1 - 1 and until > $2 and until <= $3 group by {group}, e.cell having sum(e.n) <> 0) s "
+        f"group by {group}",
         level, since, until,
     )  # fmt: skip
     await con.execute(
@@ -227,20 +250,20 @@ async def join_stretches(con: "Connection", level: int, since: datetime, until: 
 
 # --- reading --------------------------------------------------------------------------------------------------------
 
-_PARTS = {"month": "to_char(month, 'YYYY-MM')", "registry": "coalesce(nullif(registry, ''), 'none')"}
+_PARTS = {"month": "to_char(opened, 'YYYY-MM')", "registry": "coalesce(nullif(registry, ''), 'none')"}
 
 
 def _of(asked: Asked) -> tuple[str, str, list[Any]]:
     """The part, the condition and its arguments."""
-    start, end = max(asked.months.start, FIRST + timedelta(days=1)), asked.months.end
+    start, end = max(asked.opened.start, FIRST + timedelta(days=1)), asked.opened.end
     part = _PARTS.get(asked.by or "", asked.by or "''")
-    where = "program = any($1) and ($2::text is null or registry = $2) and month >= $3 and month < $4"
+    where = "program = any($1) and ($2::text is null or registry = $2) and opened >= $3 and opened < $4"
     if asked.stretches is not None:
         where += " and (level, until) in (select * from unnest($5::smallint[], $6::timestamptz[]))"
         levels, ends = ([list(column) for column in zip(*asked.stretches, strict=True)]) or ([], [])
         return part, where, [list(asked.programs), asked.registry, start, end, levels, ends]
-    apart = asked.by in ("outcome", "actor")
-    if asked.months == Range() and asked.by != "month":
+    apart = asked.days or asked.by in ("outcome", "actor")
+    if asked.opened == Range() and asked.by != "month":
         start, end = FIRST, FIRST + timedelta(days=1)
     over = not apart and start != FIRST and asked.registry is None and asked.by != "registry"
     where += f" and registry {'=' if over else '<>'} '{_ALL}' and outcome {'<>' if apart else '='} '{_ALL}'"
@@ -249,20 +272,24 @@ def _of(asked: Asked) -> tuple[str, str, list[Any]]:
 
 async def counts(con: "Connection", asked: Asked) -> Counts:
     """By part and cell: of units, by when they were opened."""
-    return await _counts(con, asked, COHORT)
+    return await _counts(con, asked, _basis(asked))
+
+
+def _basis(asked: Asked) -> str:
+    return COHORT_DAYS if asked.days else COHORT
 
 
 async def happened(con: "Connection", asked: Asked) -> Counts:
     """By part and `CELL@YYYY-MM`: what happened to cases in which month, whenever they were opened."""
-    return await _counts(con, replace(asked, months=Range()), PERIOD)
+    return await _counts(con, replace(asked, opened=Range()), PERIOD)
 
 
 async def happened_in_month(con: "Connection", asked: Asked, day: date) -> Counts:
     """By part and `CELL@YYYY-MM-DD`: the same of the month of a day, before the day."""
     first = day.replace(day=1)
-    months = Range() if asked.stretches is not None else Range(first, day)
+    opened = Range() if asked.stretches is not None else Range(first, day)
     on = f"and right(e.cell, 10) collate \"C\" >= '{first}' and right(e.cell, 10) collate \"C\" < '{day}'"
-    return await _counts(con, replace(asked, months=months), DAYS, on)
+    return await _counts(con, replace(asked, opened=opened), PERIOD_DAYS, on)
 
 
 async def _counts(con: "Connection", asked: Asked, basis: str, which: str = "") -> Counts:
@@ -281,7 +308,7 @@ async def registries(con: "Connection", programs: Sequence[str]) -> set[str]:
     """Those that a case of these programs has."""
     rows = await con.fetch(
         "select distinct registry from rollup_count "
-        f"where basis = '{COHORT}' and program = any($1) and month = $2 and registry <> ''",
+        f"where basis = '{COHORT}' and program = any($1) and opened = $2 and registry <> ''",
         list(programs),
         FIRST,
     )
@@ -291,7 +318,7 @@ async def registries(con: "Connection", programs: Sequence[str]) -> set[str]:
 async def times(con: "Connection", asked: Asked, now: datetime) -> Rows:
     """How each time of each part stands. Of now, days, weeks and four weeks are to be read as `ages` says."""
     part, where, arguments = _of(asked)
-    if asked.stretches is None:
+    if asked.stretches is None and not asked.days:
         days, weeks = (rollup.ages(now)[how][0] for how in (rollup.DAY, rollup.WEEK))
         arguments += [days // _PART, weeks // (_PART * 7)]
         where += (
@@ -299,11 +326,13 @@ async def times(con: "Connection", asked: Asked, now: datetime) -> Rows:
         )
     # Added up by whoever reads them, since the database takes ten times as long.
     rows = await con.fetch(
-        f"select {part}, key, how, array_send(at), array_send(n), array_send(micros) from {_table(asked)}_time where {where}",
+        f"select {part}, key, how, array_send(at), array_send(n), array_send(micros) from {_table(asked)}_time "
+        f"where {where} and basis = '{_basis(asked)}'",
         *arguments,
     )
     columns = (_numbers([row[at] for row in rows], width) for at, width in ((3, 4), (4, 8), (5, 8)))
-    return Rows([row[:3] for row in rows], [(len(row[3]) - _HEADER) // 8 for row in rows], *columns)
+    found = Rows([row[:3] for row in rows], [(len(row[3]) - _HEADER) // 8 for row in rows], *columns)
+    return found.in_grains() if asked.stretches is None and asked.days else found
 
 
 _HEADER = 20  # bytes: of an array as the protocol sends it, before its elements, which have four of their own each
@@ -318,9 +347,10 @@ def _numbers(arrays: Sequence[bytes], width: int) -> NDArray[np.int64]:
 async def of_cell(con: "Connection", asked: Asked, cell: str) -> Counter[Group]:
     """Of stretches: how many each group has of a cell of a cohort, as `Sums.of_cell` has it."""
     if not cell.startswith("time/"):
-        return await _of_groups(con, asked, f"stretch_count r, {_CELLS}", f"basis = '{COHORT}' and e.cell = $7", [cell])
+        which = f"basis = '{_basis(asked)}' and e.cell = $7"
+        return await _of_groups(con, asked, f"stretch_count r, {_CELLS}", which, [cell])
     _, key, part = cell.split("/")
-    which = "key = $7 and how = any($8)"
+    which = f"basis = '{_basis(asked)}' and key = $7 and how = any($8)"
     return await _of_groups(
         con, asked, "stretch_time r, unnest(r.at, r.n) as e (at, n)", which, [key, list(rollup.HOWS[part])]
     )
@@ -332,9 +362,9 @@ async def of_happened(con: "Connection", asked: Asked, cell: str, day: date) -> 
     which = f'basis = \'{PERIOD}\' and e.cell collate "C" > $7 and e.cell collate "C" < $8'
     bounds = [f"{cell}@", first[:-3]]
     if day.day != 1:
-        which = f'({which} or basis = \'{DAYS}\' and e.cell collate "C" >= $9 and e.cell collate "C" < $10)'
+        which = f'({which} or basis = \'{PERIOD_DAYS}\' and e.cell collate "C" >= $9 and e.cell collate "C" < $10)'
         bounds += [first, rollup.on_day(cell, day)]
-    return await _of_groups(con, replace(asked, months=Range()), f"stretch_count r, {_CELLS}", which, bounds)
+    return await _of_groups(con, replace(asked, opened=Range()), f"stretch_count r, {_CELLS}", which, bounds)
 
 
 _CELLS = "unnest(r.cell, r.n) as e (cell, n)"
@@ -343,7 +373,7 @@ _CELLS = "unnest(r.cell, r.n) as e (cell, n)"
 async def _of_groups(con: "Connection", asked: Asked, table: str, which: str, more: Sequence[Any]) -> Counter[Group]:
     _, where, arguments = _of(asked)
     rows = await con.fetch(
-        f"select program, registry, month, outcome, actor, sum(e.n)::bigint as n from {table} "
+        f"select program, registry, opened, outcome, actor, sum(e.n)::bigint as n from {table} "
         f"where {where} and {which} group by 1, 2, 3, 4, 5",
         *arguments,
         *more,

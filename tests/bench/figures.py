@@ -296,12 +296,21 @@ async def _ask(ctx: Context, folder: Path, cases: int) -> None:
     await timed("the last year by month", of(by="month", start=year))
     await timed("a period by month", of(by="month", basis="period"))
     await timed("a period of days", of(basis="period", start=datetime(2025, 3, 9, tzinfo=UTC)))
-    await timed("from the middle of a month on", of(start=datetime(2025, 3, 16, tzinfo=UTC)), 3)
+    between = {"start": datetime(2024, 3, 16, tzinfo=UTC), "end": datetime(2025, 6, 15, tzinfo=UTC)}
+    noon = {"start": datetime(2024, 3, 16, 12, tzinfo=UTC), "end": datetime(2025, 6, 15, 12, tzinfo=UTC)}
+    for by in (None, "registry", "outcome", "month"):
+        await timed(f"from the middle of a month to that of another, by {by}", of(**between, by=by))
+    await timed("from noon of a day to noon of another", of(**noon), 3)
     for then in (datetime(2023, 2, 1, tzinfo=UTC), THEN):
         await timed(f"everything as of {then:%Y-%m-%d %H:%M}", of(as_of=then), 3)
         await timed(f"by registry as of {then:%Y-%m-%d %H:%M}", of(as_of=then, by="registry"), 3)
         await timed(f"by month as of {then:%Y-%m-%d %H:%M}", of(as_of=then, by="month"), 3)
         await timed(f"a period by month as of {then:%Y-%m-%d %H:%M}", of(as_of=then, by="month", basis="period"), 3)
+        await timed(f"the same middles as of {then:%Y-%m-%d %H:%M}", of(as_of=then, **between), 3)
+        await timed(
+            f"the same middles by outcome as of {then:%Y-%m-%d %H:%M}", of(as_of=then, **between, by="outcome"), 3
+        )
+        await timed(f"the same noons as of {then:%Y-%m-%d %H:%M}", of(as_of=then, **noon), 3)
     start = datetime(2025, 3, 1, tzinfo=UTC)
     cohort, period = Query(as_of=then, by="registry"), Query(as_of=then, by="registry", basis="period", start=start)
     for query, cell in (

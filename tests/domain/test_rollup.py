@@ -131,6 +131,24 @@ def test_what_runs_is_read_in_days_weeks_and_four_weeks_none_too_wide(days: list
         assert abs(length - real) <= max(86400, (real + 86400) / 16)
 
 
+@given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.booleans(), st.lists(st.integers(0, 3000), min_size=1))))
+def test_many_are_read_in_grains_as_each_is(found: list[tuple[str, bool, list[int]]]) -> None:
+    rows = [
+        Row(part, "notice", rollup.DAY if runs else rollup.HAPPENED, days, [2] * len(days), days)
+        for part, runs, days in found
+    ]
+    one_by_one = [
+        (part, *kept, *some)
+        for part, key, how, *bins in rows
+        for at_bin, n, micros in zip(*bins, strict=True)
+        for kept, some in rollup.grains(Spent(key, how, at_bin), Some(n, micros))
+    ]
+    wider = Rows.of(rows).in_grains()
+    names = [name for name, size in zip(wider.names, wider.sizes, strict=True) for _ in range(size)]
+    columns = (wider.at.tolist(), wider.n.tolist(), wider.micros.tolist())
+    assert sorted((*name, *bins) for name, *bins in zip(names, *columns, strict=True)) == sorted(one_by_one)
+
+
 @given(st.lists(st.integers(0, 10**9), min_size=1))
 def test_groups_that_are_compared_meet_at_the_edges_of_bins(seconds: list[int]) -> None:
     assert lengths.met(np.array(seconds) + 0.5).tolist() == [edge(bin_of(one)) for one in seconds]

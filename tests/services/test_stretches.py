@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from notifier.domain.period import midnight
 from notifier.domain.table_rows import cohort_rows, period_rows
 from notifier.errors import Invalid
 from notifier.services import review, standing, statistics, stretching, summed, summed_cases
@@ -136,8 +137,8 @@ async def test_each_number_has_the_same_cases(still: Stage) -> None:
 
 
 async def test_parts_of_months_as_they_stood(still: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From just behind the first opening, to just before the last one, and days on which a name was reported twice, whose
-    cases are read one by one."""
+    """From just behind the first opening, to just before the last one, days on which a name was reported twice, days that
+    many months lack, and a part of a day on which a name that was reported twice was, with cases read one by one."""
     monkeypatch.setattr(standing, "_BATCH", 1)
     await _written(still, 6)
     rows = await still.ctx.db.pool.fetch("select at from transition where tag = 'case.opened' order by at")
@@ -147,6 +148,9 @@ async def test_parts_of_months_as_they_stood(still: Stage, monkeypatch: pytest.M
         (None, last),
         (first + _TICK, last),
         (_DECEMBER, _DECEMBER + timedelta(days=5)),
+        (midnight(first), midnight(last)),
+        (midnight(first) + _DAY, midnight(last) + _DAY),
+        (last, last + _TICK),
     ):
         for by in (None, "month", "actor"):
             query = Query(as_of=at, by=by, start=start, end=end)  # type: ignore[arg-type]
@@ -162,6 +166,7 @@ async def test_parts_of_months_as_they_stood(still: Stage, monkeypatch: pytest.M
                     assert ours == await _all(still, statistics.cases, query, row.cell, 100), (by, row.cell)
 
 
+_DAY = timedelta(days=1)
 _NOVEMBER, _DECEMBER = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
 _DAYS = {"start": datetime(2026, 11, 3, tzinfo=UTC), "end": datetime(2026, 12, 2, tzinfo=UTC)}
 _PERIODS: tuple[dict[str, Any], ...] = (

@@ -9,9 +9,11 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from notifier.domain.figures import CohortFigures
-from notifier.domain.period import Flow
+from notifier.domain.period import Flow, midnight
 from notifier.errors import Forbidden, Invalid, NotFound
 from notifier.services import review, rolling, statistics
 from notifier.services.standing import Bounds, Edge, bounds_of
@@ -143,8 +145,9 @@ async def test_parts_of_months_are_the_whole_less_the_rest_of_them(told: Stage) 
     opened_at = [
         row["at"] for row in await told.ctx.db.pool.fetch("select at from transition where tag = 'case.opened'")
     ]
+    days = {midnight(at) + timedelta(days=n) for at in opened_at for n in (0, 1)}
     bounds = sorted(
-        {*opened_at, *(at + timedelta(microseconds=1) for at in opened_at), _MONTH + timedelta(days=17, hours=3)}
+        {*opened_at, *(at + timedelta(microseconds=1) for at in opened_at), *days, _MONTH + timedelta(days=17, hours=3)}
     )
     asked = [(by, *one) for by in (None, "registry", "outcome") for at in bounds for one in ((at, None), (None, at))]
     for by, start, end in [*asked, *(("month", *pair) for pair in combinations(bounds, 2))]:
@@ -159,27 +162,61 @@ async def test_parts_of_months_are_the_whole_less_the_rest_of_them(told: Stage) 
     assert len(bounds) > 6
 
 
-def test_the_nearest_months_by_hand() -> None:
-    def at(month: int, day: int) -> datetime:
-        return datetime(2026, month, day, tzinfo=UTC)
+def test_the_nearest_months_and_days_by_hand() -> None:
+    def at(month: int, day: int, hour: int = 0) -> datetime:
+        return datetime(2026, month, day, hour, tzinfo=UTC)
 
-    def of(start: datetime | None, end: datetime | None) -> Any:
-        found = bounds_of(Query(start=start, end=end))
-        return found and (found.whole, list(found.edges))
+    def days(start: datetime, end: datetime, sign: int) -> tuple[Range, int]:
+        return Range(start.date(), end.date()), sign
 
-    assert of(at(3, 1), at(4, 1)) == (Range(date(2026, 3, 1), date(2026, 4, 1)), [])
-    assert of(at(3, 4), None) == (Range(date(2026, 3, 1)), [Edge(at(3, 1), at(3, 4), -1)])
-    assert of(at(3, 24), at(6, 9)) == (
-        Range(date(2026, 4, 1), date(2026, 6, 1)),
-        [Edge(at(3, 24), at(4, 1), 1), Edge(at(6, 1), at(6, 9), 1)],
+    def of(start: datetime | None, end: datetime | None) -> Bounds | None:
+        return bounds_of(Query(start=start, end=end))
+
+    assert of(at(3, 1), at(4, 1)) == Bounds(Range(date(2026, 3, 1), date(2026, 4, 1)), [], [])
+    assert of(at(3, 4), None) == Bounds(Range(date(2026, 3, 1)), [days(at(3, 1), at(3, 4), -1)], [])
+    spring = Range(date(2026, 4, 1), date(2026, 6, 1))
+    assert of(at(3, 24), at(6, 9)) == Bounds(spring, [days(at(3, 24), at(4, 1), 1), days(at(6, 1), at(6, 9), 1)], [])
+    assert of(None, at(6, 28)) == Bounds(Range(end=date(2026, 7, 1)), [days(at(6, 28), at(7, 1), -1)], [])
+    april = date(2026, 4, 1)
+    assert of(at(3, 24), at(3, 28)) == Bounds(
+        Range(april, april), [days(at(3, 24), at(4, 1), 1), days(at(3, 28), at(4, 1), -1)], []
     )
-    assert of(None, at(6, 28)) == (Range(end=date(2026, 7, 1)), [Edge(at(6, 28), at(7, 1), -1)])
-    assert of(at(3, 24), at(3, 28)) == (Range(date(2026, 3, 1), date(2026, 3, 1)), [Edge(at(3, 24), at(3, 28), 1)])
-    assert of(None, datetime(9999, 12, 15, tzinfo=UTC)) == (Range(), [])
-    noon = at(3, 3) + timedelta(hours=12)
-    assert bounds_of(Query(basis="period", start=noon)) is None
-    days = bounds_of(Query(basis="period", start=at(3, 3), end=at(3, 9)))
-    assert days == Bounds(Range(date(2026, 3, 3), date(2026, 3, 9)))
+    # Within a day, the nearest midnight: of five hours, those are read; of twenty, the four that are too many.
+    assert of(at(3, 24, 20), at(6, 9, 5)) == Bounds(
+        spring,
+        [days(at(3, 25), at(4, 1), 1), days(at(6, 1), at(6, 9), 1)],
+        [Edge(at(3, 24, 20), at(3, 25), 1), Edge(at(6, 9), at(6, 9, 5), 1)],
+    )
+    assert of(at(3, 31, 20), at(6, 1, 5)) == Bounds(
+        spring, [], [Edge(at(3, 31, 20), at(4, 1), 1), Edge(at(6, 1), at(6, 1, 5), 1)]
+    )
+    assert of(at(4, 1, 5), at(5, 31, 20)) == Bounds(
+        spring, [], [Edge(at(4, 1), at(4, 1, 5), -1), Edge(at(5, 31, 20), at(6, 1), -1)]
+    )
+    assert of(None, datetime(9999, 12, 15, tzinfo=UTC)) == Bounds(Range(), [], [])
+    assert bounds_of(Query(basis="period", start=at(3, 3, 12))) is None
+    assert bounds_of(Query(basis="period", start=at(3, 3), end=at(3, 9))) == Bounds(
+        Range(date(2026, 3, 3), date(2026, 3, 9))
+    )
+
+
+_INSTANTS = st.datetimes(datetime(2026, 1, 1), datetime(2026, 6, 1), timezones=st.just(UTC))
+_BOUNDS = st.none() | _INSTANTS | _INSTANTS.map(midnight) | _INSTANTS.map(lambda at: midnight(at).replace(day=1))
+
+
+@given(_BOUNDS, _BOUNDS, _INSTANTS)
+def test_months_days_and_edges_are_together_what_is_asked(start: Any, end: Any, at: datetime) -> None:
+    """Whatever is opened is in them once, or not at all; and no more than half a month of days, and half a day, is read."""
+    assume(start is None or end is None or start <= end)
+    found = bounds_of(Query(start=start, end=end))
+    assert found is not None
+    day = at.date()
+    n = int(found.whole.start <= day.replace(day=1) < found.whole.end)
+    n += sum(sign for days, sign in found.days if days.start <= day < days.end)
+    n += sum(edge.sign for edge in found.edges if edge.start <= at < edge.end)
+    assert n == int((start is None or start <= at) and (end is None or at < end))
+    assert all(days.end - days.start <= timedelta(days=16) for days, _ in found.days)
+    assert all(edge.end - edge.start <= timedelta(hours=12) for edge in found.edges)
 
 
 async def test_a_period_that_begins_within_a_day_is_computed(told: Stage) -> None:
