@@ -8,6 +8,8 @@ alter table rollup_count drop constraint rollup_count_basis_check;
 alter table rollup_count add check (basis in ('cohort', 'cohort_days', 'period', 'period_days'));
 
 alter table rollup_time rename column month to opened;
+-- One number behind the other, little-endian: of 4 bytes, 8 and 8.
+alter table rollup_time alter at type bytea using '', alter n type bytea using '', alter micros type bytea using '';
 alter table rollup_time add column basis text not null check (basis in ('cohort', 'cohort_days'));
 alter table rollup_time drop constraint rollup_time_pkey;
 alter table rollup_time add primary key (program, basis, opened, registry, outcome, actor, key, how, part);

@@ -161,11 +161,12 @@ def _told(rows: Rows, of: _Ints, now: datetime, which: Mapping[str, tuple[int, i
 def _added_up(told: _Told) -> _Told:
     """What was taken away is gone."""
     one = (told.of << 32) + told.at
-    order = np.argsort(one)
-    first = np.flatnonzero(np.diff(one[order], prepend=-1))
+    order = np.argsort(one, kind="stable")  # rows are in order, which this makes use of
+    one = one[order]
+    first = np.flatnonzero(np.diff(one, prepend=-1))
     sums = [np.add.reduceat(column[order], first) if len(first) else column for column in told[2:]]
     there = np.flatnonzero(sums[0])
-    one = one[order[first[there]]]
+    one = one[first[there]]
     return _Told(one >> 32, one & (2**32 - 1), *(column[there] for column in sums))
 
 

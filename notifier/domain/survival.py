@@ -176,9 +176,10 @@ def log_rank(groups: Sequence[Iterable[Duration] | Lengths], read: _Read = lambd
     shares = risks / at_risk
     scales = had * (at_risk - had) / np.maximum(at_risk - 1, 1)
     excess = events.sum(axis=1) - _total(had * shares)
-    covariance = np.diag(_total(scales * shares))
-    for i, own in enumerate(shares):
-        covariance[i, : i + 1] -= _total(scales * own * shares[: i + 1])
+    both = np.zeros((len(shares), len(shares)))
+    for scale, of in zip(scales, np.ascontiguousarray(shares.T), strict=True):
+        both += np.multiply.outer(scale * of, of)
+    covariance = np.diag(_total(scales * shares)) - both
     told = np.flatnonzero(covariance.diagonal() > _EPS)
     if len(told) < 2:
         return LogRank(0.0, 0, None)

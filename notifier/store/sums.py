@@ -34,16 +34,37 @@ _GROUP = {name: "date" if name == "opened" else "text" for name in _ROW}
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Of now: columns that name a row, with their types, and those that are arrays: what the numbers are of, and they."""
+    """Of now: columns that name a row, with their types, and those that are arrays: what the numbers are of, and they.
+
+    `packed`: arrays as bytes, each number of these as wide, since the database takes four times as long to send an array.
+    """
 
     name: str
     key: Mapping[str, str]
-    item: str
-    numbers: tuple[str, ...]
+    arrays: tuple[str, ...]
+    packed: tuple[str, ...] = ()
+
+    def read(self, row: Mapping[str, Any]) -> dict[Any, tuple[int, ...]]:
+        """What the numbers are of, and they."""
+        columns = [row[name] for name in self.arrays]
+        if self.packed:
+            columns = [np.frombuffer(of, kind).tolist() for of, kind in zip(columns, self.packed, strict=True)]
+        items, *numbers = columns
+        return dict(zip(items, zip(*numbers, strict=True), strict=True))
+
+    def written(self, found: Mapping[Any, tuple[int, ...]]) -> list[Any]:
+        """The arrays of a row, in the order of what the numbers are of."""
+        columns = list(zip(*((item, *numbers) for item, numbers in sorted(found.items())), strict=True))
+        if self.packed:
+            return [np.array(of, kind).tobytes() for of, kind in zip(columns, self.packed, strict=True)]
+        return [list(of) for of in columns]
 
 
-_COUNTS = _Table("rollup_count", _GROUP, "cell", ("n",))
-_TIMES = _Table("rollup_time", {**_GROUP, "key": "text", "how": "text", "part": "integer"}, "at", ("n", "micros"))
+_BINS = ("<i4", "<i8", "<i8")
+_COUNTS = _Table("rollup_count", _GROUP, ("cell", "n"))
+_TIMES = _Table(
+    "rollup_time", {**_GROUP, "key": "text", "how": "text", "part": "integer"}, ("at", "n", "micros"), _BINS
+)
 _Rows = dict[tuple[Any, ...], dict[Any, tuple[int, ...]]]
 
 
@@ -168,28 +189,25 @@ def _row(group: Group) -> tuple[Any, ...]:
 
 async def _merge(con: "Connection", table: _Table, found: _Rows) -> None:
     """Add to rows that are there, and make those that are not."""
-    names, arrays = ", ".join(table.key), (table.item, *table.numbers)
+    names = ", ".join(table.key)
     types = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(table.key.values(), 1))
     rows = await con.fetch(
         f"select t.* from {table.name} t join unnest({types}) as k ({names}) using ({names})", *_columns(found, table)
     )
-    there: _Rows = {}
-    for row in rows:
-        numbers = zip(*(row[name] for name in table.numbers), strict=True)
-        there[tuple(row[name] for name in table.key)] = dict(zip(row[table.item], numbers, strict=True))
+    there: _Rows = {tuple(row[name] for name in table.key): table.read(row) for row in rows}
     made, gone = [], []
     for key, more in found.items():
         of = there.get(key, {})
         for item, n in more.items():
             _put(of, item, n)
         if kept := {item: n for item, n in of.items() if any(n)}:
-            made.append((*key, list(kept), *map(list, zip(*kept.values(), strict=True))))
+            made.append((*key, *table.written(kept)))
         elif key in there:
             gone.append(key)
-    values = ", ".join(f"${n}" for n in range(1, len(table.key) + len(arrays) + 1))
+    values = ", ".join(f"${n}" for n in range(1, len(table.key) + len(table.arrays) + 1))
     await con.executemany(
-        f"insert into {table.name} ({names}, {', '.join(arrays)}) values ({values}) "
-        f"on conflict ({names}) do update set {', '.join(f'{name} = excluded.{name}' for name in arrays)}",
+        f"insert into {table.name} ({names}, {', '.join(table.arrays)}) values ({values}) "
+        f"on conflict ({names}) do update set {', '.join(f'{name} = excluded.{name}' for name in table.arrays)}",
         made,
     )
     same = " and ".join(f"{table.name}.{name} = k.{name}" for name in table.key)
@@ -325,23 +343,30 @@ async def times(con: "Connection", asked: Asked, now: datetime) -> Rows:
             f" and (how <> 'day' or part >= ${len(arguments) - 1}) and (how <> 'week' or part >= ${len(arguments)})"
         )
     # Added up by whoever reads them, since the database takes ten times as long.
+    arrays = "at, n, micros" if asked.stretches is None else "array_send(at), array_send(n), array_send(micros)"
     rows = await con.fetch(
-        f"select {part}, key, how, array_send(at), array_send(n), array_send(micros) from {_table(asked)}_time "
-        f"where {where} and basis = '{_basis(asked)}'",
+        f"select {part}, key, how, {arrays} from {_table(asked)}_time where {where} and basis = '{_basis(asked)}'",
         *arguments,
     )
-    columns = (_numbers([row[at] for row in rows], width) for at, width in ((3, 4), (4, 8), (5, 8)))
-    found = Rows([row[:3] for row in rows], [(len(row[3]) - _HEADER) // 8 for row in rows], *columns)
-    return found.in_grains() if asked.stretches is None and asked.days else found
+    columns = ([row[at] for row in rows] for at in (3, 4, 5))
+    if asked.stretches is not None:
+        sizes = [(len(row[3]) - _HEADER) // 8 for row in rows]
+        return Rows([row[:3] for row in rows], sizes, *map(_sent, columns, (4, 8, 8)))
+    found = Rows([row[:3] for row in rows], [len(row[3]) // 4 for row in rows], *map(_packed, columns, _BINS))
+    return found.in_grains() if asked.days else found
 
 
 _HEADER = 20  # bytes: of an array as the protocol sends it, before its elements, which have four of their own each
 
 
-def _numbers(arrays: Sequence[bytes], width: int) -> NDArray[np.int64]:
+def _sent(arrays: Sequence[bytes], width: int) -> NDArray[np.int64]:
     """Arrays of integers so many bytes wide, one behind the other. Made at once, since there are very many."""
     element = np.dtype([("length", ">i4"), ("value", f">i{width}")])
     return np.frombuffer(b"".join(array[_HEADER:] for array in arrays), element)["value"].astype(np.int64)
+
+
+def _packed(arrays: Sequence[bytes], kind: str) -> NDArray[np.int64]:
+    return np.frombuffer(b"".join(arrays), kind).astype(np.int64)
 
 
 async def of_cell(con: "Connection", asked: Asked, cell: str) -> Counter[Group]:

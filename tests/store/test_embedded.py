@@ -360,7 +360,7 @@ async def test_the_guardian_acts_when_its_parent_dies() -> None:
         "import subprocess, sys, signal, time\n"
         "from notifier.store.lifeline import guardian\n"
         "child = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
-        "guardian(child.pid, signal.SIGINT)\n"
+        "guardian(child.pid, signal.SIGTERM)\n"  # SIGINT is ignored below a shell's background job
         "print(child.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
