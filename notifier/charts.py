@@ -35,6 +35,7 @@ STYLE = """.chart { display: block; width: 100%; max-width: 34rem; height: auto;
 _WIDTH = 400
 _UNITS = (("days", 86_400.0), ("hours", 3_600.0), ("minutes", 60.0), ("seconds", 1.0))
 _ROW, _BAR = 40, 12
+_LETTERS, _TAIL = 50, 12  # of a row, and of the end of a label that is too long for it
 _TICKS = 4
 
 _Scale: TypeAlias = Callable[[float], float]
@@ -79,7 +80,7 @@ def bars(key: str, title: str, told: str, rows: Sequence[Bar]) -> Markup:
     most = max((row.value for row in rows), default=0) or 1
     drawn = [
         Markup('<text x="0" y="{}">{}</text><text class="n" x="{}" y="{}">{}</text>').format(
-            top + 14, row.label, _WIDTH, top + 14, row.words
+            top + 14, _fitting(row.label, row.words), _WIDTH, top + 14, row.words
         )
         + Markup('<rect class="rest" x="0" y="{}" width="{}" height="{}"/>').format(top + 20, _WIDTH, _BAR)
         + Markup('<rect class="bar" x="0" y="{}" width="{}" height="{}"/>').format(
@@ -97,7 +98,7 @@ def spans(key: str, title: str, told: str, rows: Sequence[Span]) -> Markup:
         y = top + 26
         drawn.append(
             Markup('<text x="0" y="{}">{}</text><text class="n" x="{}" y="{}">{}</text>').format(
-                top + 14, row.label, _WIDTH, top + 14, row.words
+                top + 14, _fitting(row.label, row.words), _WIDTH, top + 14, row.words
             )
             + Markup('<path class="grid" d="M0 {}H{}"/>').format(y, _WIDTH)
             + Markup('<path class="interval" d="M{} {}H{}"/>').format(_px(_WIDTH * row.low), y, _px(_WIDTH * row.high))
@@ -242,6 +243,12 @@ def _svg(key: str, title: str, told: str, height: int, drawn: Iterable[Markup]) 
 
 def _tops(rows: Sequence[_Row]) -> Iterator[tuple[int, _Row]]:
     return ((n * _ROW, row) for n, row in enumerate(rows))
+
+
+def _fitting(label: str, words: str) -> str:
+    """As much of a label as fits beside its number, from both ends, since either may tell it from others; tables have all."""
+    room = _LETTERS - len(words)
+    return label if len(label) <= room else f"{label[: room - _TAIL - 1]}…{label[-_TAIL:]}"
 
 
 def _unit(seconds: float) -> tuple[str, float]:

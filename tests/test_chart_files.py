@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from notifier import chart_files, charts
+from notifier import chart_files, charts, resources
+from notifier.catalog.load import load_catalog
 from notifier.chart_files import Shape, Text
 from notifier.charts import COLOURS, STYLE, Bar, Span
 from notifier.domain.survival import Duration, kaplan_meier
@@ -57,6 +58,30 @@ def test_shapes_by_hand() -> None:
     curve = [part for part in chart_files.parts_of(CHARTS["curve"]).parts if isinstance(part, Shape)]
     assert curve[3].runs == (((40.0, 168.0), (40.0, 173.0)),), "the first tick, below the axis"
     assert [part.closed for part in curve if part.opacity < 1] == [True], "the band alone is filled"
+
+
+@pytest.mark.parametrize("words", ["0", "12,345", "9 of 10: 90.0 %"])
+def test_no_label_runs_over_its_number(words: str) -> None:
+    """Of all registries, the widest that a page has. Beside a plain number each can still be told from the others."""
+    labels = [
+        f"{registry}: {what}"
+        for registry in load_catalog(resources.folder("config")).registries
+        for what in ("opened", "closed")
+    ]
+    bars = charts.bars("b", "Opened and closed", "told", [Bar(label, 1, words) for label in labels])
+    found = [part for part in chart_files.parts_of(bars).parts if isinstance(part, Text)]
+    assert [part.text for part in found[1::2]] == [words] * len(labels)
+    shown = [part.text for part in found[::2]]
+    assert len(set(shown)) == len(labels) or " of " in words
+    assert max(map(len, labels)) > max(map(len, shown))
+    font = chart_files._font(13)
+    for label, text in zip(labels, shown, strict=True):
+        assert font.getlength(text) + font.getlength(words) < 400, text
+        assert text.endswith(label[-12:])
+    long = "government-of-the-kingdom-of-tonga-h-r-h-crown-prince: opened"
+    (text,) = (part for part in chart_files.parts_of(charts.bars("b", "t", "d", [Bar(long, 1, "0")])).parts[:1])
+    assert isinstance(text, Text)
+    assert text.text == "government-of-the-kingdom-of-tonga-h…ince: opened"
 
 
 def test_the_style_has_the_colours_that_shapes_have() -> None:

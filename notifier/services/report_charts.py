@@ -9,7 +9,6 @@ from notifier.charts import Bar, Span
 from notifier.domain.figure_words import SHARE_WORDS, STAGE_WORDS, TIME_WORDS, span
 from notifier.domain.figures import CohortFigures, Share
 
-_LABEL = 44
 CURVES = ("acknowledgement", "claim", "verified", "relapse")
 
 
@@ -20,13 +19,8 @@ def funnel(key: str, name: str, found: CohortFigures) -> dict[str, Markup]:
 
 
 def shares(key: str, title: str, rows: Mapping[str, Share]) -> dict[str, Markup]:
-    drawn = [Span(_short(name), s.share, s.low, s.high, f"{s.n} of {s.of}") for name, s in rows.items()]
+    drawn = [Span(name, s.share, s.low, s.high, f"{s.n} of {s.of}") for name, s in rows.items()]
     return {key: charts.spans(key, title, "Points within their 95 % intervals, 0 to 100 %.", drawn)}
-
-
-def _short(label: str) -> str:
-    """As much as fits beside the number; the table has all of it."""
-    return label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…"
 
 
 def of_sides(key: str, share: str, sides: Mapping[str, CohortFigures]) -> dict[str, Markup]:
@@ -35,7 +29,7 @@ def of_sides(key: str, share: str, sides: Mapping[str, CohortFigures]) -> dict[s
 
 
 def bars(key: str, title: str, told: str, rows: Iterable[tuple[str, int]]) -> dict[str, Markup]:
-    return {key: charts.bars(key, title, told, [Bar(_short(label), n, str(n)) for label, n in rows])}
+    return {key: charts.bars(key, title, told, [Bar(label, n, str(n)) for label, n in rows])}
 
 
 def curves(prefix: str, name: str, found: CohortFigures, keys: Sequence[str] = CURVES) -> dict[str, Markup]:
