@@ -64,7 +64,7 @@ def _one_of(*words: str) -> Callable[[Any], str | None]:
 
 def _number(low: int, high: int) -> Callable[[Any], int | None]:
     def read(value: Any) -> int | None:
-        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}", value):
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
             value = int(value)
         return value if type(value) is int and low <= value <= high else None
 
@@ -191,6 +191,7 @@ class Settings:
     log_level: Annotated[LogLevel, _Key(_one_of(*_LEVELS), f"one of {', '.join(_LEVELS)}")] = "info"
     rdap_networks_url: Annotated[str | None, _Key(_web, "an http(s) URL without query")] = _ADDRESSES
     rdap_per_hour: Annotated[int, _Key(_number(1, 999_999), "looks an hour from 1 to 999999")] = 3_600
+    cases_at_once: Annotated[int, _Key(_number(1, 99_999_999), "cases from 1 to 99999999")] = 200_000
     second_step: Annotated[Switch, _Key(_one_of("off", "on"), "one of off, on")] = "on"
     oidc_issuer: Annotated[str | None, _Key(_issuer, "an https URL, exactly as the provider writes it")] = None
     oidc_client_id: Annotated[str | None, _Key(_text, "the id that the provider gave us")] = None

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from notifier.domain import figures
 from notifier.domain.definitions import VERSION
 from notifier.domain.figures import CohortFigures, PeriodFigures
-from notifier.domain.history import Change, History, fold, units
+from notifier.domain.history import History, fold, units
 from notifier.domain.period import MICRO, month_after
 from notifier.domain.survival import LogRank
 from notifier.errors import Invalid, NotFound
@@ -20,6 +20,7 @@ from notifier.services.context import Context
 from notifier.services.counted import CountedPage
 from notifier.store import transitions
 from notifier.store.database import Connection
+from notifier.store.transitions import Scope
 
 Basis = Literal["cohort", "period"]
 By = Literal["month", "registry", "program", "outcome", "actor"]
@@ -27,6 +28,8 @@ By = Literal["month", "registry", "program", "outcome", "actor"]
 BASES: tuple[str, ...] = get_args(Basis)
 BYS: tuple[str, ...] = get_args(By)
 _MONTHS = 600
+# Each holds a connection, for a minute where there are many cases, and the rest of the house needs some, too.
+_AT_ONCE = asyncio.Semaphore(2)
 
 WHOLE = "all"  # the slice of everything
 COMPARED = ("month", "registry", "program")  # what is known at the end cannot explain how long it took
@@ -174,7 +177,7 @@ class _Read:
     query: Query
     as_of: datetime
     names: Mapping[str, bool]
-    changes: Mapping[str, Sequence[Change]]
+    histories: Sequence[History]
     below: int
 
 
@@ -210,8 +213,9 @@ async def closed_instant(con: Connection, query: Query, now: datetime) -> dateti
 
 
 async def _read(ctx: Context, who: Principal, query: Query) -> _Read:
+    """Raises Invalid for more cases than are read at once."""
     now = await ctx.db.clock.now()
-    async with ctx.db.pool.acquire() as con:
+    async with _AT_ONCE, ctx.db.pool.acquire() as con:
         names = await asked_about(ctx, con, who, query, now)
         below = await grants.suppress_below(ctx, con, who, names, now)
         if below:
@@ -219,8 +223,23 @@ async def _read(ctx: Context, who: Principal, query: Query) -> _Read:
         as_of = await closed_instant(con, query, now)
         async with con.transaction(isolation="repeatable_read", readonly=True):
             opened = (query.start, query.end) if query.basis == "cohort" else (None, None)
-            found = await transitions.changes(con, as_of, sorted(names), query.registry, opened)
+            scope = Scope(as_of, sorted(names), query.registry, opened)
+            if await scope.more_than(con, most := ctx.settings.cases_at_once):
+                raise Invalid(
+                    f"this reads more than {most:,} cases, which are too many at once (`cases_at_once`); ask for one program, "
+                    "one registry or a shorter time of opening",
+                    code="too_many_cases",
+                )
+            found = await folded(con, scope)
     return _Read(replace(query, as_of=as_of), as_of, names, found, below)
+
+
+async def folded(con: Connection, scope: Scope) -> list[History]:
+    """The history of each case. In a transaction."""
+    found: list[History] = []
+    async for cases in scope.changes(con):
+        found += await asyncio.to_thread(lambda cases=cases: list(map(fold, cases)))  # type: ignore[misc]
+    return found
 
 
 # --- slices ---------------------------------------------------------------------------------------------------------
@@ -228,13 +247,12 @@ async def _read(ctx: Context, who: Principal, query: Query) -> _Read:
 
 def _in_scope(read: _Read) -> list[History]:
     """Units of the cohort, or every case, as the basis is."""
-    histories = [fold(changes) for changes in read.changes.values()]
     query = read.query
     if query.basis == "period":
-        return sorted(histories, key=lambda h: (h.opened, h.case_ids))
+        return sorted(read.histories, key=lambda h: (h.opened, h.case_ids))
     return [
         unit
-        for unit in units(histories)
+        for unit in units(read.histories)
         if (query.start is None or unit.opened >= query.start) and (query.end is None or unit.opened < query.end)
     ]
 

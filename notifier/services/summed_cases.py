@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from notifier.domain import figures, rollup
-from notifier.domain.history import Change, History, fold, units
+from notifier.domain.history import History, units
 from notifier.domain.period import MICRO, begin_of, month_after
 from notifier.domain.rollup import Group
 from notifier.services import counted, standing, statistics
@@ -16,8 +16,9 @@ from notifier.services.context import Context
 from notifier.services.counted import CountedPage
 from notifier.services.standing import Standing
 from notifier.services.statistics import WHOLE, By, Query
-from notifier.store import sums, transitions
+from notifier.store import sums
 from notifier.store.sums import Range
+from notifier.store.transitions import Scope
 
 
 async def cases(
@@ -59,15 +60,15 @@ async def _counted(asked: Standing, cell: str, offset: int, limit: int) -> _Page
             break
         start = begin_of(month)
         end = month_after(start)
-        changes = await transitions.changes(asked.con, asked.now, [program], registry, (start, end))
-        found = await asyncio.to_thread(counted_of, list(changes.values()), start, end)
+        histories = await statistics.folded(asked.con, Scope(asked.now, [program], registry, (start, end)))
+        found = await asyncio.to_thread(counted_of, histories, start, end)
         page += found[max(0, offset - passed + n) :]
     return _Page(asked.now, asked.programs, n_of.total(), page[:limit])
 
 
 _Listed = Counter[tuple[date, str, str]]  # of a month of opening, a program and a registry
 # What is counted of the cases of one, in the order of the list.
-_Found = Callable[[Sequence[Sequence[Change]], datetime, datetime], list[History]]
+_Found = Callable[[Sequence[History], datetime, datetime], list[History]]
 
 
 def _in_slice(asked: Standing, key: str, found: Mapping[Group, int]) -> _Listed:
@@ -95,9 +96,9 @@ async def _in_cohort(asked: Standing, key: str, figure: str) -> tuple[_Listed, _
             raise statistics.no_such_cell(f"{key}/{figure}")
     query, by = asked.query, asked.query.by
 
-    def counted_of(cases: Sequence[Sequence[Change]], start: datetime, end: datetime) -> list[History]:
+    def counted_of(cases: Sequence[History], start: datetime, end: datetime) -> list[History]:
         start, end = max(start, query.start or start), min(end, query.end or end)
-        found = [unit for unit in units(fold(changes) for changes in cases) if start <= unit.opened < end]
+        found = [unit for unit in units(cases) if start <= unit.opened < end]
         mine = [unit for unit in found if _is_in(by, key, unit)]
         return figures.cohort_cells(sorted(mine, key=statistics.listing))[figure]
 
@@ -127,8 +128,8 @@ async def _in_period(asked: Standing, key: str, figure: str) -> tuple[_Listed, _
     begins = begin_of(days.start)
     ends = asked.now + MICRO if days.end == sums.LAST else begin_of(days.end)
 
-    def counted_of(cases: Sequence[Sequence[Change]], start: datetime, end: datetime) -> list[History]:
-        found = [case for case in map(fold, cases) if start <= case.opened < end]
+    def counted_of(cases: Sequence[History], start: datetime, end: datetime) -> list[History]:
+        found = [case for case in cases if start <= case.opened < end]
         mine = [case for case in found if _is_in(by, part, case)]
         return figures.period_cells(sorted(mine, key=statistics.listing), begins, ends)[figure]
 

@@ -3,7 +3,8 @@
 The database writes them itself, at the commit of the step that they tell of.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,6 +37,7 @@ _READ = """
 with mine as ({mine})
 select {change} from transition t join mine using (case_id) where t.recorded_at <= $1 order by t.case_id, t.entry_id
 """
+_ROWS = 20_000  # at once
 
 
 async def newest_instant(con: "Connection", now: datetime) -> datetime:
@@ -61,30 +63,49 @@ async def hold_horizon(con: "Connection", at: datetime) -> None:
     )
 
 
-async def changes(
-    con: "Connection",
-    as_of: datetime,
-    programs: Sequence[str],
-    registry: str | None = None,
-    opened: tuple[datetime | None, datetime | None] = (None, None),
-) -> Mapping[str, Sequence[Change]]:
-    """By case, all that was recorded until `as_of`, in the order in which it was done.
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Cases of these programs, and of one registry's names if it is given (empty: of names that have none), recorded until
+    `as_of`.
 
-    Cases of these programs, and of one registry's names if it is given (empty: of names that have none). With bounds of
-    `opened`, every case of each name that has one opened between them: which unit a case belongs to, and so its cohort, is
-    told by those before it.
+    With a bound of `opened`, every case of each name that has one opened between them: which unit a case belongs to, and so
+    its cohort, is told by those before it.
     """
-    start, end = opened
-    asked: list[object] = [as_of, list(programs), registry]
-    mine = _MINE
-    if start is not None or end is not None:
-        mine += _OF_NAMES_OPENED
-        asked += [start or datetime.min.replace(tzinfo=UTC), end or datetime.max.replace(tzinfo=UTC)]
-    rows = await con.fetch(_READ.format(mine=mine, change=CHANGE), *asked)
-    found: dict[str, list[Change]] = {}
-    for row in rows:
-        found.setdefault(row[0], []).append(Change._make(row))
-    return found
+
+    as_of: datetime
+    programs: Sequence[str]
+    registry: str | None = None
+    opened: tuple[datetime | None, datetime | None] = (None, None)
+
+    def _mine(self) -> tuple[str, list[object]]:
+        start, end = self.opened
+        asked: list[object] = [self.as_of, list(self.programs), self.registry]
+        if start is None and end is None:
+            return _MINE, asked
+        bounds = [start or datetime.min.replace(tzinfo=UTC), end or datetime.max.replace(tzinfo=UTC)]
+        return _MINE + _OF_NAMES_OPENED, [*asked, *bounds]
+
+    async def more_than(self, con: "Connection", most: int) -> bool:
+        """Whether there are more cases than that."""
+        mine, asked = self._mine()
+        n: int = await con.fetchval(f"select count(*) from ({mine} limit {most + 1}) m", *asked)
+        return n > most
+
+    async def changes(self, con: "Connection") -> AsyncIterator[list[list[Change]]]:
+        """By case, all that was recorded, in the order in which it was done; some thousand cases at a time, for there may be
+        very many. In a transaction."""
+        mine, asked = self._mine()
+        cursor = await con.cursor(_READ.format(mine=mine, change=CHANGE), *asked)
+        case: list[Change] = []
+        while rows := await cursor.fetch(_ROWS):
+            found = []
+            for change in map(Change._make, rows):
+                if case and change.case_id != case[0].case_id:
+                    found.append(case)
+                    case = []
+                case.append(change)
+            yield found
+        yield [case] if case else []
 
 
 async def opened(

@@ -278,3 +278,13 @@ def test_a_hop_by_hand() -> None:
     assert sorted((d.length / HOUR, d.happened) for d in durations(cases, "hop", at(1_000))) == [
         (0, True), (24, True), (31 * 24, True), (990, False), (990, False)
     ]  # fmt: skip
+
+
+def test_a_relapse_or_a_hop_is_waited_for_as_long_as_somebody_looks() -> None:
+    held = [*sent(2), claim(6), seen(10, "verified", "registry_hold", "registry")]
+    cases = [
+        story("1", "a.com", *held, change("case.closed", 200, before="resolved", after="closed")),
+        story("2", "b.com", *held),
+    ]
+    for key in ("relapse", "hop"):
+        assert [(d.length / HOUR, d.happened) for d in durations(cases, key, at(1_000))] == [(190, False), (990, False)]

@@ -1,7 +1,9 @@
 """Statistics of a scripted house: figures by hand, the cases behind them, as-of, and who may see what."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -10,8 +12,10 @@ from notifier.domain.period import Flow
 from notifier.errors import Conflict, Forbidden, Invalid, NotFound
 from notifier.services import grants, review, statistics
 from notifier.services.access import Principal, Role
+from notifier.services.context import Context
 from notifier.services.responses import respond
 from notifier.services.statistics import Query
+from notifier.store import transitions
 from tests.services.stages import ADA, HOOK, MAIL, PIR, RITA, SAM, STALE, VERISIGN, Stage, row
 from tests.services.test_joining import opened
 from tests.services.test_outcomes import claimed
@@ -145,6 +149,38 @@ async def test_cohort_bounds_and_filters(told: Stage) -> None:
     period = await statistics.statistics(told.ctx, RITA, Query(start=first, basis="period"))
     assert period.whole.period is not None
     assert (period.whole.period.flow.opened_before, period.whole.period.flow.opened_in) == (1, 3)
+
+
+async def test_many_cases_are_read_some_at_a_time(told: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = Query(as_of=await told.r.clock.now(), by="registry")
+    whole = await statistics.statistics(told.ctx, RITA, query)
+    for rows in (1, 2, 7):
+        monkeypatch.setattr(transitions, "_ROWS", rows)
+        assert await statistics.statistics(told.ctx, RITA, query) == whole
+
+
+async def test_no_more_cases_are_read_at_once_than_the_machine_can_hold(told: Stage) -> None:
+    """Whoever asks is told what to ask instead; what was added up beforehand needs none of them."""
+
+    def at_most(n: int) -> Context:
+        return replace(told.ctx, settings=replace(told.ctx.settings, cases_at_once=n))
+
+    whole = await statistics.statistics(at_most(4), RITA, Query())
+    assert whole.cases == 4
+    asks: list[Callable[[Context], Awaitable[Any]]] = [
+        lambda ctx: statistics.statistics(ctx, RITA, Query()),
+        lambda ctx: statistics.statistics(ctx, RITA, Query(basis="period", start=datetime(2026, 11, 1, tzinfo=UTC))),
+        lambda ctx: statistics.with_units(ctx, RITA, Query()),
+        lambda ctx: statistics.listed(ctx, RITA, Query()),
+        lambda ctx: statistics.cases(ctx, RITA, Query(), "all/funnel/opened"),
+    ]
+    for ask in asks:
+        await ask(at_most(4))
+        with pytest.raises(Invalid, match="more than 3 cases") as refused:
+            await ask(at_most(3))
+        assert refused.value.code == "too_many_cases"
+    few = await statistics.statistics(at_most(3), RITA, Query(registry="pir"))
+    assert 0 < few.cases < 4
 
 
 async def test_pages_are_of_one_instant(told: Stage) -> None:

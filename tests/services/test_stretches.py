@@ -257,6 +257,14 @@ async def test_a_stretch_ends_where_it_ends_whenever_it_is_written(stage: Stage)
     assert await stage.ctx.db.pool.fetch(ends) == now_and_then
     assert now_and_then[: len(early)] == early
     assert len(now_and_then) > len(early) + 3
+    # With the third transition, and all that was recorded in its instant.
+    recorded = [
+        row["recorded_at"] for row in await stage.ctx.db.pool.fetch("select recorded_at from transition order by 1")
+    ]
+    for end in (row["until"] for row in now_and_then if row["level"] == 0):
+        assert end == recorded[2]
+        recorded = [at for at in recorded if at > end]
+    assert len(recorded) < 3
 
 
 async def test_nothing_is_recorded_in_a_stretch_that_is_written_and_other_definitions_are_written_anew(

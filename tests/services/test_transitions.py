@@ -13,6 +13,7 @@ from notifier.domain.history import fold
 from notifier.services import review
 from notifier.services.responses import respond
 from notifier.store import transitions
+from notifier.store.transitions import Scope
 from tests.services.stages import HOOK, MAIL, PIR, RITA, VERISIGN, Stage
 from tests.services.test_outcomes import claimed
 
@@ -149,10 +150,12 @@ async def test_rows_are_read_back_as_changes(stage: Stage) -> None:
     case_id = await claimed(stage, "obey")
     await stage.pass_time(minutes=5)
     async with stage.ctx.db.pool.acquire() as con:
-        found = await transitions.changes(con, await stage.r.clock.now(), ["opioids"])
-        none = await transitions.changes(con, await stage.r.clock.now(), ["piracy"])
-    assert (list(found), none) == ([case_id], {})
-    history = fold(found[case_id])
+        async with con.transaction():
+            now = await stage.r.clock.now()
+            found = [case for of in [batch async for batch in Scope(now, ["opioids"]).changes(con)] for case in of]
+            none = [batch async for batch in Scope(now, ["piracy"]).changes(con)]
+    assert ([case[0].case_id for case in found], none) == ([case_id], [[]])
+    history = fold(found[0])
     assert (history.state, history.outcome, history.actor) == ("resolved", "registry_hold", "registry")
     notice = await stage.notice(case_id)
     claim = await stage.claim(case_id)
