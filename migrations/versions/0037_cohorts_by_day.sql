@@ -24,3 +24,7 @@ alter table stretch_time rename column month to opened;
 alter table stretch_time add column basis text not null check (basis in ('cohort', 'cohort_days'));
 drop index stretch_time_until;
 create index stretch_time_until on stretch_time (level, until, basis, program, opened);
+
+-- What happened in a part of a day. Rows come nearly in the order of both, so a range of blocks tells enough.
+create index transition_at on transition using brin (at) with (autosummarize = on);
+create index transition_told_at on transition using brin (told_at) with (autosummarize = on);

@@ -38,6 +38,8 @@ GRAINS = {DAY: 1, WEEK: 7, FOUR_WEEKS: 28}
 # What the cells `time/KEY/...` count.
 HOWS = {"n": (HAPPENED, STOPPED, DAY), "events": (HAPPENED,), "censored": (STOPPED, DAY)}
 
+_EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
 SECOND = 1_000_000
 DAY_LONG = 24 * 3600 * SECOND
 EXACT, STEPS = 32, 16  # seconds (and days) up to 32 have a bin each, longer ones sixteen to an octave
@@ -123,6 +125,11 @@ class Added:
             if start <= unit.opened < end:
                 self._cohort(unit, reports, 1)
 
+    def add_happened(self, histories: Sequence[History], start: datetime, end: datetime) -> None:
+        """What happened to cases from `start` to before `end`."""
+        for history in histories:
+            self._period(history, 1, start, end)
+
     def more(self, other: "Added", sign: int = 1) -> None:
         """Add what was added to another one, or take it away."""
         for groups, others in ((self.groups, other.groups), (self.days, other.days)):
@@ -149,14 +156,14 @@ class Added:
             for spent, micros in times:
                 sums.put(spent, sign, sign * micros)
 
-    def _period(self, history: History, sign: int) -> None:
+    def _period(self, history: History, sign: int, start: datetime = _EVER[0], end: datetime = _EVER[1]) -> None:
         happened: list[tuple[str, datetime | None]] = [(FIRST_OPENED, history.opened)]
         for spell in history.spells:
             happened += [(OPENED, spell.opened), (CLOSED, spell.closed)]
         happened += [(f"act/{key}", getattr(history, name)) for key, name in ACTS.items()]
         counts = _of(self.groups, _by_month(_group(history))).happened
         for cell, at in happened:
-            if at is not None:
+            if at is not None and start <= at < end:
                 counts[on_day(cell, at)] += sign
 
 
@@ -258,7 +265,7 @@ def period(start: datetime, end: datetime, before: Mapping[str, int], until: Map
 
 
 class Happened:
-    """What happened to the cases of a part, by month; and before some days within a month."""
+    """What happened to the cases of a part, by month; and before some instants within a month."""
 
     def __init__(self, cells: Mapping[str, int]) -> None:
         months: dict[str, Counter[str]] = {}
@@ -267,16 +274,19 @@ class Happened:
             months.setdefault(month, Counter())[of] += n
         self.months = dict(sorted(months.items()))
         self._names = list(self.months)
-        self._before = list(accumulate(self.months.values(), plus, initial=Counter[str]()))
-        self._days: dict[date, Counter[str]] = {}
+        self._sums = list(accumulate(self.months.values(), plus, initial=Counter[str]()))
+        self._known: dict[datetime, Counter[str]] = {}
 
-    def know(self, day: date, cells: Mapping[str, int]) -> None:
-        """What happened in the month of a day, before the day (`CELL@YYYY-MM-DD`)."""
-        self._days[day] = Counter()
+    def know(self, at: datetime, day: date, cells: Mapping[str, int]) -> None:
+        """What happened before an instant, and not before the month of the day (`CELL@YYYY-MM-DD`)."""
+        found = Counter(self._before(day))
         for cell, n in cells.items():
-            self._days[day][cell.rpartition("@")[0]] += n
+            found[cell.rpartition("@")[0]] += n
+        self._known[at] = found
 
-    def before(self, day: date) -> Counter[str]:
-        """Before the first day of a month, or before one that is known."""
-        months = self._before[bisect_left(self._names, day.isoformat()[:7])]
-        return months if day.day == 1 else months + self._days[day]
+    def before(self, at: datetime) -> Counter[str]:
+        """Before the beginning of a month, or an instant that is known."""
+        return self._known[at] if at in self._known else self._before(at)
+
+    def _before(self, day: date) -> Counter[str]:
+        return self._sums[bisect_left(self._names, day.isoformat()[:7])]

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -27,11 +27,9 @@ _LITTLE, _TRIES, _PAUSE_S, _BATCH = 500, 8, 0.03, 4_000
 T = TypeVar("T")
 
 
-async def now(
-    ctx: Context, who: Principal, query: Query, bounds: "Bounds", answer: "Callable[[Standing], Awaitable[T]]"
-) -> T | None:
+async def now(ctx: Context, who: Principal, query: Query, answer: "Callable[[Standing], Awaitable[T]]") -> T | None:
     """None: not all of it is added up yet, or small numbers are kept back."""
-    until = await _caught_up(ctx)
+    bounds, until = bounds_of(query), await _caught_up(ctx)
     async with ctx.db.pool.acquire() as con, con.transaction(isolation="repeatable_read", readonly=True):
         programs = await statistics.asked_about(ctx, con, who, query, until)
         below = await grants.suppress_below(ctx, con, who, programs, until)
@@ -43,11 +41,9 @@ async def now(
         return await answer(Standing(con, replace(query, as_of=known), programs, bounds, until, None, more))
 
 
-async def as_of(
-    ctx: Context, who: Principal, query: Query, bounds: "Bounds", answer: "Callable[[Standing], Awaitable[T]]"
-) -> T | None:
+async def as_of(ctx: Context, who: Principal, query: Query, answer: "Callable[[Standing], Awaitable[T]]") -> T | None:
     """None: no stretch ends near it, or small numbers are kept back."""
-    clock = await ctx.db.clock.now()
+    bounds, clock = bounds_of(query), await ctx.db.clock.now()
     async with ctx.db.pool.acquire() as con:
         programs = await statistics.asked_about(ctx, con, who, query, clock)
         if await grants.suppress_below(ctx, con, who, programs, clock):
@@ -75,20 +71,32 @@ async def _beside(
     edge: "Edge",
     read: Callable[[Connection, Sequence[str]], Awaitable[_Said]],
 ) -> "More":
-    """Of what was opened there, so many cases at a time."""
-    ids = await transitions.opened(con, sorted(programs), query.registry, edge.start, edge.end)
+    """Of what was opened there, or of a period, of what happened there; so many cases at a time."""
+    if query.basis == "cohort":
+        ids = await transitions.opened(con, sorted(programs), query.registry, edge.start, edge.end)
+    else:
+        ids = await transitions.told_of(con, sorted(programs), edge.start, edge.end)
     added, seen = Added(), set[tuple[str, str]]()
     for at in range(0, len(ids), _BATCH):
         said = await read(con, ids[at : at + _BATCH])
         fresh = [of for name, of in said.items() if name not in seen]
         seen.update(said)
-        await asyncio.to_thread(_add, added, fresh, edge)
-    return More(added, edge.sign, beside=True)
+        await asyncio.to_thread(_add, added, fresh, query.basis, edge)
+    return More(added, edge.sign, edge.bound)
 
 
-def _add(added: Added, names: Iterable[tuple[Sequence[Sequence[Change]], Mapping[str, int]]], edge: "Edge") -> None:
+def _add(
+    added: Added,
+    names: Iterable[tuple[Sequence[Sequence[Change]], Mapping[str, int]]],
+    basis: statistics.Basis,
+    edge: "Edge",
+) -> None:
     for cases, reports in names:
-        added.add_units([fold(changes) for changes in cases if changes], reports, edge.start, edge.end)
+        histories = [fold(changes) for changes in cases if changes]
+        if basis == "cohort":
+            added.add_units(histories, reports, edge.start, edge.end)
+        else:
+            added.add_happened(histories, edge.start, edge.end)
 
 
 async def _of_now(con: Connection, case_ids: Sequence[str]) -> _Said:
@@ -127,48 +135,51 @@ async def _caught_up(ctx: Context) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """Units opened from `start` to before `end`: with `sign` 1 they are in a question beside its whole days, or -1 not."""
+    """What lies between a bound of the question and the nearest midnight, from `start` to before `end`.
+
+    With `sign` 1 the question has it beside its whole days; with -1 they have it, and the question has not.
+    """
 
     start: datetime
     end: datetime
     sign: int
+    bound: datetime
+
+
+BEGIN, END = begin_of(sums.FIRST), begin_of(sums.LAST)  # of a period without a bound
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What is asked about. Of a cohort, the whole months (UTC) that are nearest; the whole days that these lack (1), or have
-    too many (-1); and what is opened between a bound and the nearest midnight. Of a period, its days."""
+    """What is asked about. `whole`: of a cohort, the whole months (UTC) that are nearest; `days`: the whole days that these
+    lack (1), or have too many (-1). `window`: of a period, from when until when. `edges`: parts of days."""
 
-    whole: Range
+    whole: Range = field(default_factory=Range)
     days: Sequence[tuple[Range, int]] = ()
     edges: Sequence[Edge] = ()
+    window: tuple[datetime, datetime] = (BEGIN, END)
 
 
-def bounds_of(query: Query) -> Bounds | None:
-    """None: a bound of a period lies within a day (UTC)."""
-    start, end = query.start, query.end
+def bounds_of(query: Query) -> Bounds:
+    start, end = (min(bound.astimezone(UTC), END) if bound else None for bound in (query.start, query.end))
     if query.basis == "period":
-        if any(bound is not None and bound != midnight(bound) for bound in (start, end)):
-            return None
-        return Bounds(
-            Range(
-                start.astimezone(UTC).date() if start else sums.FIRST, end.astimezone(UTC).date() if end else sums.LAST
-            )
-        )
+        window = (start or BEGIN, end or END)
+        # Of what happened before a bound.
+        edges = [edge for bound in window for edge in _between(bound, _midnight_near(bound), -1)]
+        return Bounds(edges=edges, window=window)
     whole, days, edges = [sums.FIRST, sums.LAST], list[Edge](), list[Edge]()
     for side, bound, sign in ((0, start, 1), (1, end, -1)):
-        if bound is None:
-            continue
-        if bound >= begin_of(sums.LAST):  # the calendar ends
-            whole[side] = sums.LAST
-            continue
-        day = _nearest(bound, midnight(bound), midnight(bound) + timedelta(days=1))
-        first = midnight(bound).replace(day=1)
-        month = _nearest(day, first, month_after(first))
-        whole[side] = month.date()
-        edges += _between(bound, day, sign)
-        days += _between(day, month, sign)
+        if bound is not None:
+            day, first = _midnight_near(bound), midnight(bound).replace(day=1)
+            month = first if bound == END else _nearest(day, first, month_after(first))
+            whole[side] = month.date()
+            edges += _between(bound, day, sign)
+            days += _between(day, month, sign)
     return Bounds(Range(*whole), [(Range(of.start.date(), of.end.date()), of.sign) for of in days], edges)
+
+
+def _midnight_near(at: datetime) -> datetime:
+    return _nearest(at, midnight(at), midnight(at) + timedelta(days=1))
 
 
 def _nearest(at: datetime, before: datetime, after: datetime) -> datetime:
@@ -179,15 +190,19 @@ def _between(at: datetime, other: datetime, sign: int) -> list[Edge]:
     """What lies from one to the other, with this sign, or where the other is earlier, the opposite one."""
     if at == other:
         return []
-    return [Edge(at, other, sign) if at < other else Edge(other, at, -sign)]
+    return [Edge(at, other, sign, at) if at < other else Edge(other, at, -sign, at)]
 
 
 class More(NamedTuple):
-    """What is to be added, or with `sign` -1 to be taken away. `beside`: whatever the months and days of a question are."""
+    """What is to be added, or with `sign` -1 to be taken away. `beside`: a bound of the question; whatever its months and days
+    are, this is added to them."""
 
     added: Added
     sign: int
-    beside: bool = False
+    beside: datetime | None = None
+
+
+_More = tuple[str, Group, Sums, int]  # the part, and the sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,95 +221,111 @@ class Standing:
     stretches: Sequence[tuple[int, datetime]] | None
     more: Sequence[More]
 
-    @property
-    def within(self) -> Range:
-        """The days of a period."""
-        return self.bounds.whole
-
     def of(self, opened: Range, by: str | None) -> Asked:
         return Asked(sorted(self.programs), self.query.registry, opened, by, self.stretches)
 
-    def days_of(self, begins: datetime) -> Range:
-        """What is asked about of the month in which an instant is, from it on."""
-        return Range(begins.date(), min(month_after(begins).date(), self.within.end))
+    def end_of(self, begins: datetime) -> datetime:
+        """Of the month in which an instant is, as far as it is asked about."""
+        return min(month_after(begins), self.bounds.window[1])
 
     def _cohort(self, by: str | None) -> list[tuple[Asked, int]]:
         """Its months, and the days that these lack or have too many, each with its sign."""
         days = [(replace(self.of(days, by), days=True), sign) for days, sign in self.bounds.days]
         return [(self.of(self.bounds.whole, by), 1), *days]
 
-    def _more(self, asked: Asked) -> Iterator[tuple[str, Group, Sums, int]]:
-        """What is to be added of what is asked, with its part and its sign."""
+    def _more(self, asked: Asked, bounds: Container[datetime | None] = (None,)) -> Iterator[_More]:
+        """What is to be added of what is asked: to its months and days, or at one of the bounds."""
         for more in self.more:
-            if more.beside and asked.days:
-                continue  # it is added once, to the months
-            of = replace(asked, opened=Range()) if more.beside else asked
-            for group, found in (more.added.days if asked.days else more.added.groups).items():
-                if (part := of.part_of(group)) is not None:
-                    yield part, group, found, more.sign
+            if more.beside in bounds:
+                for group, found in (more.added.days if asked.days else more.added.groups).items():
+                    if (part := asked.part_of(group)) is not None:
+                        yield part, group, found, more.sign
+
+    def _edges(self, by: str | None) -> Iterator[_More]:
+        """Of a cohort, what is asked about of days."""
+        return self._more(self.of(Range(), by), {edge.bound for edge in self.bounds.edges})
 
     async def counts(self, by: str | None = None) -> Counts:
         """Of units, by when they were opened."""
         found: Counts = {}
         for asked, sign in self._cohort(by):
-            told = self._and_more(await sums.counts(self.con, asked), asked, lambda more: more.counts)
+            told = _and_more(await sums.counts(self.con, asked), self._more(asked), _counts_of)
             for part, cells in told.items():
                 _add_to(found.setdefault(part, Counter()), cells, sign)
+        _and_more(found, self._edges(by), _counts_of)
         return {part: there for part, of in found.items() if (there := _there(of))}
 
     async def happened(self, by: str | None = None) -> Mapping[str, Happened]:
         """By part, what happened to cases, whenever opened: before either end of what is asked about, or before any month."""
         asked = self.of(Range(), by)
-        days = self._and_more(await sums.happened(self.con, asked), asked, lambda more: rollup.in_months(more.happened))
-        found = {part: Happened(_there(cells)) for part, cells in days.items()}
-        for day in (self.within.start, self.within.end):
-            if day.day != 1:
-                told = await sums.happened_in_month(self.con, asked, day)
-                told = self._and_more(told, asked, lambda more, day=day: more.happened_in_month(day))  # type: ignore[misc]
+        months = _and_more(await sums.happened(self.con, asked), self._more(asked), _in_months)
+        found = {part: Happened(_there(cells)) for part, cells in months.items()}
+        for bound in self.bounds.window:
+            if bound != midnight(bound).replace(day=1):
+                day = _midnight_near(bound).date()
+                told = await sums.happened_in_month(self.con, asked, day) if day.day != 1 else {}
+                _and_more(told, self._more(asked), partial(Sums.happened_in_month, day=day))
+                _and_more(told, self._more(asked, {bound}), lambda more: more.happened)
                 for part, of in found.items():
-                    of.know(day, told.get(part, Counter()))
-        return found
-
-    def _and_more(self, found: Counts, asked: Asked, which: Callable[[Sums], Counter[str]]) -> Counts:
-        for part, _, more, sign in self._more(asked):
-            _add_to(found.setdefault(part, Counter()), which(more), sign)
+                    of.know(bound, day, told.get(part, Counter()))
         return found
 
     async def times(self, by: str | None = None) -> tuple[Mapping[str, Times], Times]:
         """By part, and of the whole."""
-        found = Rows.of([])
+        found = self._rows(self._edges(by))
         for asked, sign in self._cohort(by):
-            more = Rows.of(
-                [
-                    Row(part, kept.key, kept.how, [kept.at], [of * n], [of * micros])
-                    for part, _, added, of in self._more(asked)
-                    for kept, (n, micros) in added.times.items()
-                ]
-            )
-            rows = (await sums.times(self.con, asked, self.now)).and_more(
-                more if self.stretches is not None else more.in_grains()
-            )
-            found = found.and_more(rows.signed(sign))
+            rows = await sums.times(self.con, asked, self.now)
+            found = found.and_more(rows.and_more(self._rows(self._more(asked))).signed(sign))
         return lengths.read(found, self.now, rollup.ages(self.now) if self.stretches is None else lengths.ANY_DAY)
+
+    def _rows(self, found: Iterable[_More]) -> Rows:
+        rows = Rows.of(
+            [
+                Row(part, spent.key, spent.how, [spent.at], [sign * n], [sign * micros])
+                for part, _, more, sign in found
+                for spent, (n, micros) in more.times.items()
+            ]
+        )
+        return rows.in_grains() if self.stretches is None else rows
 
     async def groups(self, cell: str) -> Counter[Group]:
         """How many units of each group a cell of a cohort counts; as it stood."""
         found: Counter[Group] = Counter()
         for asked, sign in self._cohort(None):
-            told = self._with_more(await sums.of_cell(self.con, asked, cell), asked, lambda more: more.of_cell(cell))
-            _add_to(found, told, sign)
-        return found
+            _add_to(found, await sums.of_cell(self.con, asked, cell), sign)
+            _with_more(found, self._more(asked), partial(Sums.of_cell, cell=cell), sign)
+        return _with_more(found, self._edges(None), partial(Sums.of_cell, cell=cell))
 
-    async def groups_before(self, cell: str, day: date) -> Counter[Group]:
-        """To how many cases of each group it happened before the day; as it stood."""
-        asked = self.of(Range(), None)
+    async def groups_before(self, cell: str, at: datetime) -> Counter[Group]:
+        """To how many cases of each group it happened before a month, or a bound of what is asked about; as it stood."""
+        asked, day = self.of(Range(), None), _midnight_near(at).date()
         found = await sums.of_happened(self.con, asked, cell, day)
-        return self._with_more(found, asked, lambda more: more.happened_before(cell, day))
+        _with_more(found, self._more(asked), partial(Sums.happened_before, cell=cell, day=day))
+        return _with_more(found, self._more(asked, {at}), partial(Sums.happened_before, cell=cell, day=sums.LAST))
 
-    def _with_more(self, found: Counter[Group], asked: Asked, which: Callable[[Sums], int]) -> Counter[Group]:
-        for _, group, more, sign in self._more(asked):
-            found[group] += sign * which(more)
-        return Counter({group: n for group, n in found.items() if n})
+
+def _counts_of(more: Sums) -> Mapping[str, int]:
+    return more.counts
+
+
+def _in_months(more: Sums) -> Mapping[str, int]:
+    return rollup.in_months(more.happened)
+
+
+def _and_more(found: Counts, more: Iterable[_More], which: Callable[[Sums], Mapping[str, int]]) -> Counts:
+    """The same, with what is to be added to each part."""
+    for part, _, sums_of, sign in more:
+        _add_to(found.setdefault(part, Counter()), which(sums_of), sign)
+    return found
+
+
+def _with_more(
+    found: Counter[Group], more: Iterable[_More], which: Callable[[Sums], int], of: int = 1
+) -> Counter[Group]:
+    """The same, with what is to be added to each group, so many times."""
+    for _, group, sums_of, sign in more:
+        found[group] += of * sign * which(sums_of)
+    return found
 
 
 def _add_to(found: Counter[T], more: Mapping[T, int], sign: int) -> None:

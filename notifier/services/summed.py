@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 from notifier.domain import lengths, rollup
 from notifier.domain.definitions import VERSION
@@ -20,19 +20,15 @@ from notifier.store import rollups, sums
 
 
 async def summed(ctx: Context, who: Principal, query: Query) -> Statistics:
-    """The answer to a question, quickly: of now, or as of an instant after the first stretch. A part of a day of a cohort takes
-    longer, since the histories of what was opened in it, or in the rest of the day, are read.
+    """The answer to a question, quickly: of now, or as of an instant after the first stretch. A part of a day takes longer,
+    since the histories of what was opened in it, or happened in it, or in the rest of the day, are read.
 
     Counts are exact; times are within a sixteenth, and exact where few had them. `case_list` is None. Without an instant,
-    everything that was known at the answer's `as_of` is in it, and how many reports came in. A period whose bounds lie
-    within a day, and whoever may not see small numbers, is answered by `statistics`, and raises as that does.
+    everything that was known at the answer's `as_of` is in it, and how many reports came in. Whoever may not see small
+    numbers is answered by `statistics`, and it raises as that does.
     """
-    bounds = standing.bounds_of(query)
-    found = None
-    if bounds is not None:
-        find = standing.now if query.as_of is None else standing.as_of
-        found = await find(ctx, who, query, bounds, lambda asked: _answer(ctx, asked))
-    if found is not None:
+    find = standing.now if query.as_of is None else standing.as_of
+    if (found := await find(ctx, who, query, lambda asked: _answer(ctx, asked))) is not None:
         return found
     return await statistics.statistics(ctx, who, query, reports=query.as_of is None and query.basis == "cohort")
 
@@ -71,27 +67,30 @@ async def _answer(ctx: Context, asked: Standing) -> Statistics:
 
 async def _period(ctx: Context, asked: Standing) -> Statistics:
     """A period without a beginning begins with the month in which the first case was opened."""
-    query, within = asked.query, asked.within
+    query, (begin, until) = asked.query, asked.bounds.window
     by = None if query.by == "month" else query.by
     parts = await asked.happened(by)
     opened = [month for of in parts.values() for month, cells in of.months.items() if cells[rollup.FIRST_OPENED]]
     first = begin_of(date.fromisoformat(f"{min(opened)}-01")) if opened else None
     start, end = statistics.window(query, asked.now, first)
 
-    def before(day: date, of: Iterable[Happened] = parts.values()) -> Counter[str]:
-        return _sum(one.before(day) for one in of)
+    def before(at: datetime, of: Iterable[Happened] = parts.values()) -> Counter[str]:
+        return _sum(one.before(at) for one in of)
 
     slices: list[Slice] = []
     if query.by == "month":
         for key, begins, ends in statistics.months(start, end):
-            days = asked.days_of(begins)
-            slices.append(Slice(key, None, rollup.period(begins, ends, before(days.start), before(days.end))))
+            both = before(begins), before(asked.end_of(begins))
+            slices.append(Slice(key, None, rollup.period(begins, ends, *both)))
     elif by is not None:
-        told = {part: (before(within.start, [of]), before(within.end, [of])) for part, of in sorted(parts.items())}
-        slices = [Slice(part, None, rollup.period(start, end, *both)) for part, both in told.items() if any(both)]
-    whole = Slice(WHOLE, None, rollup.period(start, end, before(within.start), before(within.end)))
+        slices = [
+            Slice(part, None, rollup.period(start, end, before(begin, [of]), before(until, [of])))
+            for part, of in sorted(parts.items())
+            if of.months
+        ]
+    whole = Slice(WHOLE, None, rollup.period(start, end, before(begin), before(until)))
     asked = replace(asked, query=replace(query, start=start, end=end))
-    return _statistics(ctx, asked, whole, slices, before(sums.LAST)[rollup.FIRST_OPENED])
+    return _statistics(ctx, asked, whole, slices, before(standing.END)[rollup.FIRST_OPENED])
 
 
 def _sum(found: Iterable[Mapping[str, int]]) -> Counter[str]:

@@ -16,7 +16,6 @@ from notifier.services.context import Context
 from notifier.services.counted import CountedPage
 from notifier.services.standing import Standing
 from notifier.services.statistics import WHOLE, By, Query
-from notifier.store import sums
 from notifier.store.sums import Range
 from notifier.store.transitions import Scope
 
@@ -25,13 +24,11 @@ async def cases(
     ctx: Context, who: Principal, query: Query, cell: str, *, limit: int = 50, cursor: str | None = None
 ) -> CountedPage:
     """What a number counts, as `statistics.cases` has it and raises: from the few histories that a page needs."""
-    bounds = standing.bounds_of(query)
-    if bounds is not None:
-        as_of, offset = counted.begin(query.as_of, limit, cursor)
-        asked = replace(query, as_of=as_of)
-        found = await standing.as_of(ctx, who, asked, bounds, lambda stood: _counted(stood, cell, offset, limit))
-        if found is not None:
-            return await counted.of_units(ctx, found.as_of, found.names, cell, found.n, found.page, offset + limit)
+    as_of, offset = counted.begin(query.as_of, limit, cursor)
+    asked = replace(query, as_of=as_of)
+    found = await standing.as_of(ctx, who, asked, lambda stood: _counted(stood, cell, offset, limit))
+    if found is not None:
+        return await counted.of_units(ctx, found.as_of, found.names, cell, found.n, found.page, offset + limit)
     return await statistics.cases(ctx, who, query, cell, limit=limit, cursor=cursor)
 
 
@@ -111,22 +108,21 @@ _SOMETIMES = {"outcome", "claim", "party", "work"}  # cells that are there only 
 async def _in_period(asked: Standing, key: str, figure: str) -> tuple[_Listed, _Found]:
     if figure not in rollup.COUNTED:
         raise statistics.no_such_cell(f"{key}/{figure}")
-    by, days, part = asked.query.by, asked.within, key
+    by, window, part = asked.query.by, asked.bounds.window, key
     if by == "month" and key != WHOLE:
-        days, part = await _month_of(asked, key), WHOLE
+        window, part = await _month_of(asked, key), WHOLE
     n_of: _Listed = Counter()
     for cell, often in rollup.COUNTED[figure].items():
-        for day, sign in zip((days.start, days.end), often, strict=True):
+        for bound, sign in zip(window, often, strict=True):
             if sign:
-                for of, n in _in_slice(asked, part, await asked.groups_before(cell, day)).items():
+                for of, n in _in_slice(asked, part, await asked.groups_before(cell, bound)).items():
                     n_of[of] += sign * n
     n_of = Counter({of: n for of, n in n_of.items() if n})
     if not n_of and part != WHOLE:
-        known = await asked.groups_before(rollup.FIRST_OPENED, days.end)
+        known = await asked.groups_before(rollup.FIRST_OPENED, standing.END)
         if not _in_slice(asked, part, known):
             raise statistics.no_such_cell(f"{key}/{figure}")
-    begins = begin_of(days.start)
-    ends = asked.now + MICRO if days.end == sums.LAST else begin_of(days.end)
+    begins, ends = window[0], asked.now + MICRO if window[1] == standing.END else window[1]
 
     def counted_of(cases: Sequence[History], start: datetime, end: datetime) -> list[History]:
         found = [case for case in cases if start <= case.opened < end]
@@ -136,11 +132,11 @@ async def _in_period(asked: Standing, key: str, figure: str) -> tuple[_Listed, _
     return n_of, counted_of
 
 
-async def _month_of(asked: Standing, key: str) -> Range:
-    """The days of a month of the answer to a period by month. Raises Invalid where it is none."""
-    opened = await asked.groups_before(rollup.FIRST_OPENED, sums.LAST)
+async def _month_of(asked: Standing, key: str) -> tuple[datetime, datetime]:
+    """Begin and end of a month of the answer to a period by month. Raises Invalid where it is none."""
+    opened = await asked.groups_before(rollup.FIRST_OPENED, standing.END)
     first = min((begin_of(group.opened) for group in opened), default=None)
     for month, begins, _ in statistics.months(*statistics.window(asked.query, asked.now, first)):
         if month == key:
-            return asked.days_of(begins)
+            return begins, asked.end_of(begins)
     raise statistics.no_such_cell(key)

@@ -123,6 +123,19 @@ async def opened(
     return [str(row["case_id"]) for row in rows]
 
 
+async def told_of(con: "Connection", programs: Sequence[str], start: datetime, end: datetime) -> list[str]:
+    """Cases of these programs of which something happened, or was written down, from `start` to before `end`: all that
+    `fold` could date so."""
+    rows = await con.fetch(
+        "select distinct case_id from transition "
+        "where program = any($1) and ((at >= $2 and at < $3) or (told_at >= $2 and told_at < $3))",
+        list(programs),
+        start,
+        end,
+    )
+    return [str(row["case_id"]) for row in rows]
+
+
 class Known(NamedTuple):
     """A change, and since when it is known."""
 

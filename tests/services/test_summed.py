@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from notifier.domain.figures import CohortFigures
 from notifier.domain.period import Flow, midnight
 from notifier.errors import Forbidden, Invalid, NotFound
-from notifier.services import review, rolling, statistics
+from notifier.services import review, rolling, standing, statistics
 from notifier.services.standing import Bounds, Edge, bounds_of
 from notifier.services.statistics import BASES, BYS, Query, Slice, Statistics
 from notifier.services.summed import summed
@@ -173,6 +173,19 @@ async def test_parts_of_months_are_the_whole_less_the_rest_of_them(told: Stage) 
     await asks()
 
 
+async def test_a_period_between_any_two_instants(told: Stage) -> None:
+    """Right before, and behind, whatever happened or was written down."""
+    await added_up(told)
+    rows = await told.ctx.db.pool.fetch("select at from transition union select told_at from transition")
+    bounds = sorted({at + timedelta(microseconds=n) for (at,) in rows for n in (0, 1)})
+    now = await told.r.clock.now()
+    asked = [(start, end) for start, end in combinations([None, *bounds], 2) if start is None or start < now]
+    for n, (start, end) in enumerate(asked):
+        query = Query(basis="period", start=start, end=end, by=(None, "month", "registry", "outcome")[n % 4])  # type: ignore[arg-type]
+        same(await summed(told.ctx, RITA, query), await statistics.statistics(told.ctx, RITA, query))
+    assert len(bounds) > 10
+
+
 def test_the_nearest_months_and_days_by_hand() -> None:
     def at(month: int, day: int, hour: int = 0) -> datetime:
         return datetime(2026, month, day, hour, tzinfo=UTC)
@@ -180,7 +193,7 @@ def test_the_nearest_months_and_days_by_hand() -> None:
     def days(start: datetime, end: datetime, sign: int) -> tuple[Range, int]:
         return Range(start.date(), end.date()), sign
 
-    def of(start: datetime | None, end: datetime | None) -> Bounds | None:
+    def of(start: datetime | None, end: datetime | None) -> Bounds:
         return bounds_of(Query(start=start, end=end))
 
     assert of(at(3, 1), at(4, 1)) == Bounds(Range(date(2026, 3, 1), date(2026, 4, 1)), [], [])
@@ -193,22 +206,23 @@ def test_the_nearest_months_and_days_by_hand() -> None:
         Range(april, april), [days(at(3, 24), at(4, 1), 1), days(at(3, 28), at(4, 1), -1)], []
     )
     # Within a day, the nearest midnight: of five hours, those are read; of twenty, the four that are too many.
-    assert of(at(3, 24, 20), at(6, 9, 5)) == Bounds(
+    late, early = at(3, 24, 20), at(6, 9, 5)
+    assert of(late, early) == Bounds(
         spring,
         [days(at(3, 25), at(4, 1), 1), days(at(6, 1), at(6, 9), 1)],
-        [Edge(at(3, 24, 20), at(3, 25), 1), Edge(at(6, 9), at(6, 9, 5), 1)],
+        [Edge(late, at(3, 25), 1, late), Edge(at(6, 9), early, 1, early)],
     )
-    assert of(at(3, 31, 20), at(6, 1, 5)) == Bounds(
-        spring, [], [Edge(at(3, 31, 20), at(4, 1), 1), Edge(at(6, 1), at(6, 1, 5), 1)]
-    )
-    assert of(at(4, 1, 5), at(5, 31, 20)) == Bounds(
-        spring, [], [Edge(at(4, 1), at(4, 1, 5), -1), Edge(at(5, 31, 20), at(6, 1), -1)]
-    )
+    late, early = at(3, 31, 20), at(6, 1, 5)
+    assert of(late, early) == Bounds(spring, [], [Edge(late, at(4, 1), 1, late), Edge(at(6, 1), early, 1, early)])
+    early, late = at(4, 1, 5), at(5, 31, 20)
+    assert of(early, late) == Bounds(spring, [], [Edge(at(4, 1), early, -1, early), Edge(late, at(6, 1), -1, late)])
     assert of(None, datetime(9999, 12, 15, tzinfo=UTC)) == Bounds(Range(), [], [])
-    assert bounds_of(Query(basis="period", start=at(3, 3, 12))) is None
-    assert bounds_of(Query(basis="period", start=at(3, 3), end=at(3, 9))) == Bounds(
-        Range(date(2026, 3, 3), date(2026, 3, 9))
+    # Of a period, what happened before each bound: five hours more than before that day, four less than before the next.
+    assert bounds_of(Query(basis="period", start=early, end=late)) == Bounds(
+        edges=[Edge(at(4, 1), early, 1, early), Edge(late, at(6, 1), -1, late)], window=(early, late)
     )
+    whole = bounds_of(Query(basis="period", start=at(3, 3)))
+    assert whole == Bounds(edges=[], window=(at(3, 3), standing.END))
 
 
 _INSTANTS = st.datetimes(datetime(2026, 1, 1), datetime(2026, 6, 1), timezones=st.just(UTC))
@@ -220,7 +234,6 @@ def test_months_days_and_edges_are_together_what_is_asked(start: Any, end: Any, 
     """Whatever is opened is in them once, or not at all; and no more than half a month of days, and half a day, is read."""
     assume(start is None or end is None or start <= end)
     found = bounds_of(Query(start=start, end=end))
-    assert found is not None
     day = at.date()
     n = int(found.whole.start <= day.replace(day=1) < found.whole.end)
     n += sum(sign for days, sign in found.days if days.start <= day < days.end)
@@ -230,14 +243,11 @@ def test_months_days_and_edges_are_together_what_is_asked(start: Any, end: Any, 
     assert all(edge.end - edge.start <= timedelta(hours=12) for edge in found.edges)
 
 
-async def test_a_period_that_begins_within_a_day_is_computed(told: Stage) -> None:
+async def test_before_the_first_stretch_it_is_computed(told: Stage) -> None:
     await added_up(told)
-    for query in (
-        Query(basis="period", start=_MONTH + timedelta(microseconds=1)),
-        Query(as_of=await told.r.clock.now()),
-    ):
-        found = await summed(told.ctx, RITA, query)
-        assert found.case_list == (await statistics.statistics(told.ctx, RITA, query)).case_list is not None
+    query = Query(as_of=await told.r.clock.now())
+    found = await summed(told.ctx, RITA, query)
+    assert found.case_list == (await statistics.statistics(told.ctx, RITA, query)).case_list is not None
 
 
 async def test_nobody_sees_more_than_otherwise(told: Stage) -> None:
