@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
 from typing import Any
 
+import asyncpg
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -20,7 +21,7 @@ from notifier.services import review, rolling, standing, statistics
 from notifier.services.standing import Bounds, Edge, bounds_of
 from notifier.services.statistics import BASES, BYS, Query, Slice, Statistics
 from notifier.services.summed import summed
-from notifier.store import rollups
+from notifier.store import rollups, transitions
 from notifier.store.sums import Range
 from tests.services.stages import ADA, RITA, SAM, Stage
 from tests.services.test_joining import opened
@@ -29,6 +30,7 @@ from tests.services.test_statistics import EVA, told
 __all__ = ["told"]
 
 _MONTH = datetime(2026, 11, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
 
 
 async def added_up(stage: Stage) -> None:
@@ -173,11 +175,20 @@ async def test_parts_of_months_are_the_whole_less_the_rest_of_them(told: Stage) 
     await asks()
 
 
-async def test_a_period_between_any_two_instants(told: Stage) -> None:
-    """Right before, and behind, whatever happened or was written down."""
+async def test_a_period_between_any_two_instants(told: Stage, database_url: str) -> None:
+    """Right before, and behind, whatever happened or was written down, which was some time later."""
+    con = await asyncpg.connect(database_url)
+    await con.execute("set session_replication_role = replica")
+    await con.execute("update transition set at = at - interval '90 minutes' where tag ~ '^(answer|outcome)'")
+    await con.execute("delete from rollup_state")  # added up anew
+    for row in await con.fetch("select case_id, program, at, told_at from transition where at <> told_at"):
+        for at in (row["at"], row["told_at"]):
+            assert str(row["case_id"]) in await transitions.told_of(con, [row["program"]], at, at + _TICK)
+    await con.close()
     await added_up(told)
     rows = await told.ctx.db.pool.fetch("select at from transition union select told_at from transition")
-    bounds = sorted({at + timedelta(microseconds=n) for (at,) in rows for n in (0, 1)})
+    first = await told.ctx.db.fetchval("select min(at) from transition where tag = 'case.opened'")
+    bounds = sorted({at + timedelta(microseconds=n) for (at,) in rows for n in (0, 1) if at >= first})
     now = await told.r.clock.now()
     asked = [(start, end) for start, end in combinations([None, *bounds], 2) if start is None or start < now]
     for n, (start, end) in enumerate(asked):
