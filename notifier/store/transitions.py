@@ -21,21 +21,28 @@ CHANGE = (
     "t.notice_id::text, t.claim_id::text, t.party, t.recipient, t.purpose, t.measure, t.word, t.outcome, t.credited"
 )
 
-_MINE = """
-select o.case_id from transition o
-where o.tag = 'case.opened' and o.recorded_at <= $1 and o.program = any($2)
-  and ($3::text is null or coalesce(o.registry, '') = $3)
+_OF_REGISTRY = "($3::text is null or coalesce(registry, '') = $3)"
+_OPENED = f"""
+select case_id from transition
+where tag = 'case.opened' and recorded_at <= $1 and program = any($2) and {_OF_REGISTRY}
 """
-_OF_NAMES_OPENED = """
-and (o.program, o.word) in (
-  select w.program, w.word from transition w
-  where w.tag = 'case.opened' and w.program = any($2) and w.at >= $4 and w.at < $5
-    and ($3::text is null or coalesce(w.registry, '') = $3)
-)
+# `offset 0` has each case and name looked up by its index, here and below. Else the planner may read and sort the whole table,
+# or compare each row of it with each id, for minutes.
+_OF_NAMES_OPENED = f"""
+select o.case_id from (
+    select distinct program, word from transition
+    where tag = 'case.opened' and program = any($2) and at >= $4 and at < $5 and {_OF_REGISTRY}
+  ) named,
+  lateral (
+    select case_id from transition
+    where tag = 'case.opened' and program = named.program and word = named.word and recorded_at <= $1 and {_OF_REGISTRY}
+    offset 0
+  ) o
 """
 _READ = """
-with mine as ({mine})
-select {change} from transition t join mine using (case_id) where t.recorded_at <= $1 order by t.case_id, t.entry_id
+select {change} from ({mine}) mine,
+  lateral (select * from transition where case_id = mine.case_id and recorded_at <= $1 offset 0) t
+order by t.case_id, t.entry_id
 """
 _ROWS = 20_000  # at once
 
@@ -81,9 +88,9 @@ class Scope:
         start, end = self.opened
         asked: list[object] = [self.as_of, list(self.programs), self.registry]
         if start is None and end is None:
-            return _MINE, asked
+            return _OPENED, asked
         bounds = [start or datetime.min.replace(tzinfo=UTC), end or datetime.max.replace(tzinfo=UTC)]
-        return _MINE + _OF_NAMES_OPENED, [*asked, *bounds]
+        return _OF_NAMES_OPENED, [*asked, *bounds]
 
     async def more_than(self, con: "Connection", most: int) -> bool:
         """Whether there are more cases than that."""
@@ -147,8 +154,6 @@ class Known(NamedTuple):
 # By program and target, and by case, in the order in which it was done.
 Names = Mapping[tuple[str, str], Mapping[str, Sequence[Known]]]
 
-# `offset 0` has each case and name looked up by its index. Else the planner may read the whole table, or compare each row of
-# it with each id, for minutes.
 _OF_NAMES = f"""
 select named.word, t.entry_id, t.recorded_at, {CHANGE}
 from (
