@@ -165,7 +165,7 @@ def bounds_of(query: Query) -> Bounds:
     if query.basis == "period":
         window = (start or BEGIN, end or END)
         # Of what happened before a bound.
-        edges = [edge for bound in window for edge in _between(bound, _midnight_near(bound), -1)]
+        edges = [edge for bound in dict.fromkeys(window) for edge in _between(bound, _midnight_near(bound), -1)]
         return Bounds(edges=edges, window=window)
     whole, days, edges = [sums.FIRST, sums.LAST], list[Edge](), list[Edge]()
     for side, bound, sign in ((0, start, 1), (1, end, -1)):
@@ -242,7 +242,7 @@ class Standing:
                         yield part, group, found, more.sign
 
     def _edges(self, by: str | None) -> Iterator[_More]:
-        """Of a cohort, what is asked about of days."""
+        """Of a cohort, what it has of days, or these have too many."""
         return self._more(self.of(Range(), by), {edge.bound for edge in self.bounds.edges})
 
     async def counts(self, by: str | None = None) -> Counts:

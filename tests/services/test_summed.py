@@ -191,6 +191,7 @@ async def test_a_period_between_any_two_instants(told: Stage, database_url: str)
     bounds = sorted({at + timedelta(microseconds=n) for (at,) in rows for n in (0, 1) if at >= first})
     now = await told.r.clock.now()
     asked = [(start, end) for start, end in combinations([None, *bounds], 2) if start is None or start < now]
+    asked += [(at, at) for at in bounds if at < now]
     for n, (start, end) in enumerate(asked):
         query = Query(basis="period", start=start, end=end, by=(None, "month", "registry", "outcome")[n % 4])  # type: ignore[arg-type]
         same(await summed(told.ctx, RITA, query), await statistics.statistics(told.ctx, RITA, query))
