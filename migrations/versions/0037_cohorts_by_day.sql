@@ -1,16 +1,16 @@
 -- Added up anew, since nothing was added up by these definitions.
 truncate rollup_state, rollup_count, rollup_time, stretch, stretch_count, stretch_time;
 
--- Of units, by the month (`cohort`) or the day of opening (`cohort_days`); and what happened to cases, by the month
--- (`period`) or the day of it (`period_days`). `opened`: the first day of the month, or the day.
+-- Of units, by the month (`cohort`) of opening, the year (`cohort_years`, of now only) or the day (`cohort_days`); and what
+-- happened to cases, by the month (`period`) or the day of it (`period_days`). `opened`: the first day, or the day.
 alter table rollup_count rename column month to opened;
 alter table rollup_count drop constraint rollup_count_basis_check;
-alter table rollup_count add check (basis in ('cohort', 'cohort_days', 'period', 'period_days'));
+alter table rollup_count add check (basis in ('cohort_years', 'cohort', 'cohort_days', 'period', 'period_days'));
 
 alter table rollup_time rename column month to opened;
 -- One number behind the other, little-endian: of 4 bytes, 8 and 8.
 alter table rollup_time alter at type bytea using '', alter n type bytea using '', alter micros type bytea using '';
-alter table rollup_time add column basis text not null check (basis in ('cohort', 'cohort_days'));
+alter table rollup_time add column basis text not null check (basis in ('cohort_years', 'cohort', 'cohort_days'));
 alter table rollup_time drop constraint rollup_time_pkey;
 alter table rollup_time add primary key (program, basis, opened, registry, outcome, actor, key, how, part);
 

@@ -151,9 +151,12 @@ BEGIN, END = begin_of(sums.FIRST), begin_of(sums.LAST)  # of a period without a 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What is asked about. `whole`: of a cohort, the whole months (UTC) that are nearest; `days`: the whole days that these
-    lack (1), or have too many (-1). `window`: of a period, from when until when. `edges`: parts of days."""
+    """What is asked about. Of a cohort, the whole `years` (UTC) that are nearest, and the `months` that these lack (1), or have
+    too many (-1); `whole`: the months that they are together; `days`: those that the months lack, or have too many.
+    `window`: of a period, from when until when. `edges`: parts of days."""
 
+    years: Range = field(default_factory=Range)
+    months: Sequence[tuple[Range, int]] = ()
     whole: Range = field(default_factory=Range)
     days: Sequence[tuple[Range, int]] = ()
     edges: Sequence[Edge] = ()
@@ -167,15 +170,24 @@ def bounds_of(query: Query) -> Bounds:
         # Of what happened before a bound.
         edges = [edge for bound in dict.fromkeys(window) for edge in _between(bound, _midnight_near(bound), -1)]
         return Bounds(edges=edges, window=window)
-    whole, days, edges = [sums.FIRST, sums.LAST], list[Edge](), list[Edge]()
+    years, whole = [sums.FIRST, sums.LAST], [sums.FIRST, sums.LAST]
+    months, days, edges = list[Edge](), list[Edge](), list[Edge]()
     for side, bound, sign in ((0, start, 1), (1, end, -1)):
-        if bound is not None:
-            day, first = _midnight_near(bound), midnight(bound).replace(day=1)
-            month = first if bound == END else _nearest(day, first, month_after(first))
-            whole[side] = month.date()
+        if bound is not None and bound < END:
+            first = midnight(bound).replace(day=1)
+            day, month = _midnight_near(bound), _nearest(bound, first, month_after(first))
+            year = _nearest(month, first.replace(month=1), first.replace(year=first.year + 1, month=1))
             edges += _between(bound, day, sign)
             days += _between(day, month, sign)
-    return Bounds(Range(*whole), [(Range(of.start.date(), of.end.date()), of.sign) for of in days], edges)
+            months += _between(month, year, sign)
+            years[side], whole[side] = year.date(), month.date()
+        elif bound is not None:  # the calendar ends
+            years[side] = whole[side] = sums.LAST
+    return Bounds(Range(*years), _ranges(months), Range(*whole), _ranges(days), edges)
+
+
+def _ranges(found: Iterable[Edge]) -> list[tuple[Range, int]]:
+    return [(Range(of.start.date(), of.end.date()), of.sign) for of in found]
 
 
 def _midnight_near(at: datetime) -> datetime:
@@ -221,23 +233,27 @@ class Standing:
     stretches: Sequence[tuple[int, datetime]] | None
     more: Sequence[More]
 
-    def of(self, opened: Range, by: str | None) -> Asked:
-        return Asked(sorted(self.programs), self.query.registry, opened, by, self.stretches)
+    def of(self, opened: Range, by: str | None, basis: str = sums.COHORT) -> Asked:
+        return Asked(sorted(self.programs), self.query.registry, opened, by, self.stretches, basis)
 
     def end_of(self, begins: datetime) -> datetime:
         """Of the month in which an instant is, as far as it is asked about."""
         return min(month_after(begins), self.bounds.window[1])
 
     def _cohort(self, by: str | None) -> list[tuple[Asked, int]]:
-        """Its months, and the days that these lack or have too many, each with its sign."""
-        days = [(replace(self.of(days, by), days=True), sign) for days, sign in self.bounds.days]
-        return [(self.of(self.bounds.whole, by), 1), *days]
+        """Its years, and the months and days that these lack or have too many, each with its sign."""
+        asked = self.bounds
+        days = [(self.of(days, by, sums.COHORT_DAYS), sign) for days, sign in asked.days]
+        if by == "month" or self.stretches is not None:  # which have no years
+            return [(self.of(asked.whole, by), 1), *days]
+        months = [(self.of(months, by), sign) for months, sign in asked.months]
+        return [(self.of(asked.years, by, sums.COHORT_YEARS), 1), *months, *days]
 
     def _more(self, asked: Asked, bounds: Container[datetime | None] = (None,)) -> Iterator[_More]:
         """What is to be added of what is asked: to its months and days, or at one of the bounds."""
         for more in self.more:
             if more.beside in bounds:
-                for group, found in (more.added.days if asked.days else more.added.groups).items():
+                for group, found in (more.added.days if asked.basis == sums.COHORT_DAYS else more.added.groups).items():
                     if (part := asked.part_of(group)) is not None:
                         yield part, group, found, more.sign
 

@@ -1,8 +1,8 @@
 """Rows of figures that are added up beforehand: of each group what it counts, and how long things took.
 
 A row holds all that a group counts, or a part of one of its times, as arrays: few rows are read for many numbers. Those of
-now are kept for each group, and added up over its outcomes, its registries and its months; those of a day of opening, and
-those of a stretch of what became known (`stretches`), are kept for each group alone.
+now are kept for each group, and added up over its outcomes, its registries and the months of a year; those of a day of opening,
+and those of a stretch of what became known (`stretches`), are kept for each group alone.
 """
 
 from collections import Counter
@@ -23,9 +23,15 @@ if TYPE_CHECKING:
     from notifier.store.database import Connection
 
 FIRST, LAST = date.min, date(9999, 1, 1)  # the first is minus infinity in the database
-# Of units, by the month or the day of opening; and what happened to cases, by the month or the day of it.
-COHORT, COHORT_DAYS, PERIOD, PERIOD_DAYS = "cohort", "cohort_days", "period", "period_days"
-_ALL = "*"  # of a row over all registries, or all outcomes; over all months is FIRST
+# Of units, by the year, the month or the day of opening; and what happened to cases, by the month or the day of it.
+COHORT_YEARS, COHORT, COHORT_DAYS, PERIOD, PERIOD_DAYS = (
+    "cohort_years",
+    "cohort",
+    "cohort_days",
+    "period",
+    "period_days",
+)
+_ALL = "*"  # of a row over all registries, or all outcomes
 _PART = 64  # so many days, weeks or four weeks are one row at most
 
 _ROW = ("basis", "opened", "program", "registry", "outcome", "actor")
@@ -70,7 +76,7 @@ _Rows = dict[tuple[Any, ...], dict[Any, tuple[int, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Months from `start` up to, not including, `end`, both first days of a month; or days."""
+    """Months from `start` up to, not including, `end`, both first days of a month; or years, or days."""
 
     start: date = FIRST
     end: date = LAST
@@ -80,8 +86,8 @@ class Range:
 class Asked:
     """Whose numbers: `by` is `month`, or a column: `registry`, `program`, `outcome`, `actor`; None for all of them.
 
-    `opened`: when, in whole months; or in whole `days`, from one to another. `stretches`: level and end of those whose sum it
-    is; None: of now.
+    `opened`: when, in whole months, or as the `basis` is, years or days. `stretches`: level and end of those whose sum it is,
+    which have no years; None: of now.
     """
 
     programs: Sequence[str]
@@ -89,7 +95,7 @@ class Asked:
     opened: Range = Range()
     by: str | None = None
     stretches: Sequence[tuple[int, datetime]] | None = None
-    days: bool = False
+    basis: str = COHORT
 
     def part_of(self, group: Group) -> str | None:
         """The part that a group's numbers are of; None: they are not asked for."""
@@ -123,7 +129,7 @@ async def add(con: "Connection", added: Added) -> None:
             _put_all(counts, row, cells)
         spent = [_at(*one) for kept in sums.times.items() if any(kept[1]) for one in rollup.grains(*kept)]
         for row in _rows(group):
-            _put_times(times, (COHORT, *row), spent)
+            _put_times(times, row, spent)
     for group, sums in added.days.items():
         _put_all(counts, (COHORT_DAYS, *_row(group)), sums.counts)
         # Weeks are made when they are read: few days are.
@@ -134,18 +140,18 @@ async def add(con: "Connection", added: Added) -> None:
 
 def _counts_of(group: Group, sums: Sums) -> Iterator[tuple[tuple[Any, ...], Mapping[str, int]]]:
     """Rows of now, and what is added to them: what happened is kept of all months, and by day of the month of it."""
-    months = rollup.in_months(sums.happened)
     for row in _rows(group):
-        yield (COHORT, *row), sums.counts
-        if row[0] == FIRST:
-            yield (PERIOD, *row), months
+        yield row, sums.counts
+    months = rollup.in_months(sums.happened)
+    for own in _with_all(group._replace(opened=FIRST)):
+        yield (PERIOD, *own), months
     days: dict[date, dict[str, int]] = {}
     for cell, n in sums.happened.items():
         days.setdefault(date.fromisoformat(f"{cell[-10:-3]}-01"), {})[cell] = n
     for month, cells in days.items():
         for row in _rows(group._replace(opened=month)):
-            if row[0] == month:
-                yield (PERIOD_DAYS, *row), cells
+            if row[0] == COHORT:
+                yield (PERIOD_DAYS, *row[1:]), cells
 
 
 def _put_all(found: _Rows, row: tuple[Any, ...], cells: Mapping[str, int]) -> None:
@@ -176,11 +182,16 @@ def _part(spent: Spent) -> int:
 
 def _rows(group: Group) -> Iterator[tuple[Any, ...]]:
     """Of now, where the numbers of a group stand: in its own row, and in those over several groups that are asked for."""
-    program, registry, month, outcome, actor = group
-    for opened in (month, FIRST):
-        yield opened, program, registry, outcome, actor
-        yield opened, program, registry, _ALL, _ALL
-    yield month, program, _ALL, _ALL, _ALL
+    for own in _with_all(group):
+        yield COHORT, *own
+    yield COHORT, group.opened, group.program, _ALL, _ALL, _ALL
+    for own in _with_all(group._replace(opened=group.opened.replace(month=1))):
+        yield COHORT_YEARS, *own
+
+
+def _with_all(group: Group) -> Iterator[tuple[Any, ...]]:
+    yield _row(group)
+    yield _row(group._replace(outcome=_ALL, actor=_ALL))
 
 
 def _row(group: Group) -> tuple[Any, ...]:
@@ -271,30 +282,26 @@ async def join_stretches(con: "Connection", level: int, since: datetime, until: 
 _PARTS = {"month": "to_char(opened, 'YYYY-MM')", "registry": "coalesce(nullif(registry, ''), 'none')"}
 
 
-def _of(asked: Asked) -> tuple[str, str, list[Any]]:
+def _of(asked: Asked, basis: str) -> tuple[str, str, list[Any]]:
     """The part, the condition and its arguments."""
     start, end = max(asked.opened.start, FIRST + timedelta(days=1)), asked.opened.end
     part = _PARTS.get(asked.by or "", asked.by or "''")
-    where = "program = any($1) and ($2::text is null or registry = $2) and opened >= $3 and opened < $4"
+    where = f"basis = '{basis}' and program = any($1) and ($2::text is null or registry = $2) and opened >= $3 and opened < $4"
     if asked.stretches is not None:
         where += " and (level, until) in (select * from unnest($5::smallint[], $6::timestamptz[]))"
         levels, ends = ([list(column) for column in zip(*asked.stretches, strict=True)]) or ([], [])
         return part, where, [list(asked.programs), asked.registry, start, end, levels, ends]
-    apart = asked.days or asked.by in ("outcome", "actor")
-    if asked.opened == Range() and asked.by != "month":
+    if basis == PERIOD:  # all months are in one row
         start, end = FIRST, FIRST + timedelta(days=1)
-    over = not apart and start != FIRST and asked.registry is None and asked.by != "registry"
+    apart = basis == COHORT_DAYS or asked.by in ("outcome", "actor")
+    over = not apart and basis in (COHORT, PERIOD_DAYS) and asked.registry is None and asked.by != "registry"
     where += f" and registry {'=' if over else '<>'} '{_ALL}' and outcome {'<>' if apart else '='} '{_ALL}'"
     return part, where, [list(asked.programs), asked.registry, start, end]
 
 
 async def counts(con: "Connection", asked: Asked) -> Counts:
     """By part and cell: of units, by when they were opened."""
-    return await _counts(con, asked, _basis(asked))
-
-
-def _basis(asked: Asked) -> str:
-    return COHORT_DAYS if asked.days else COHORT
+    return await _counts(con, asked, asked.basis)
 
 
 async def happened(con: "Connection", asked: Asked) -> Counts:
@@ -311,11 +318,11 @@ async def happened_in_month(con: "Connection", asked: Asked, day: date) -> Count
 
 
 async def _counts(con: "Connection", asked: Asked, basis: str, which: str = "") -> Counts:
-    part, where, arguments = _of(asked)
+    part, where, arguments = _of(asked, basis)
     found: Counts = {}
     for of, cell, n in await con.fetch(
         f"select {part}, e.cell, sum(e.n)::bigint from {_table(asked)}_count r, unnest(r.cell, r.n) as e (cell, n) "
-        f"where {where} and basis = '{basis}' {which} group by 1, 2",
+        f"where {where} {which} group by 1, 2",
         *arguments,
     ):
         found.setdefault(of, Counter())[cell] = n
@@ -326,7 +333,7 @@ async def registries(con: "Connection", programs: Sequence[str]) -> set[str]:
     """Those that a case of these programs has."""
     rows = await con.fetch(
         "select distinct registry from rollup_count "
-        f"where basis = '{COHORT}' and program = any($1) and opened = $2 and registry <> ''",
+        f"where basis = '{PERIOD}' and program = any($1) and opened = $2 and registry <> ''",
         list(programs),
         FIRST,
     )
@@ -335,8 +342,8 @@ async def registries(con: "Connection", programs: Sequence[str]) -> set[str]:
 
 async def times(con: "Connection", asked: Asked, now: datetime) -> Rows:
     """How each time of each part stands. Of now, days, weeks and four weeks are to be read as `ages` says."""
-    part, where, arguments = _of(asked)
-    if asked.stretches is None and not asked.days:
+    part, where, arguments = _of(asked, asked.basis)
+    if asked.stretches is None and asked.basis != COHORT_DAYS:
         days, weeks = (rollup.ages(now)[how][0] for how in (rollup.DAY, rollup.WEEK))
         arguments += [days // _PART, weeks // (_PART * 7)]
         where += (
@@ -345,7 +352,7 @@ async def times(con: "Connection", asked: Asked, now: datetime) -> Rows:
     # Added up by whoever reads them, since the database takes ten times as long.
     arrays = "at, n, micros" if asked.stretches is None else "array_send(at), array_send(n), array_send(micros)"
     rows = await con.fetch(
-        f"select {part}, key, how, {arrays} from {_table(asked)}_time where {where} and basis = '{_basis(asked)}'",
+        f"select {part}, key, how, {arrays} from {_table(asked)}_time where {where}",
         *arguments,
     )
     columns = ([row[at] for row in rows] for at in (3, 4, 5))
@@ -353,7 +360,7 @@ async def times(con: "Connection", asked: Asked, now: datetime) -> Rows:
         sizes = [(len(row[3]) - _HEADER) // 8 for row in rows]
         return Rows([row[:3] for row in rows], sizes, *map(_sent, columns, (4, 8, 8)))
     found = Rows([row[:3] for row in rows], [len(row[3]) // 4 for row in rows], *map(_packed, columns, _BINS))
-    return found.in_grains() if asked.days else found
+    return found.in_grains() if asked.basis == COHORT_DAYS else found
 
 
 _HEADER = 20  # bytes: of an array as the protocol sends it, before its elements, which have four of their own each
@@ -372,31 +379,30 @@ def _packed(arrays: Sequence[bytes], kind: str) -> NDArray[np.int64]:
 async def of_cell(con: "Connection", asked: Asked, cell: str) -> Counter[Group]:
     """Of stretches: how many each group has of a cell of a cohort, as `Sums.of_cell` has it."""
     if not cell.startswith("time/"):
-        which = f"basis = '{_basis(asked)}' and e.cell = $7"
-        return await _of_groups(con, asked, f"stretch_count r, {_CELLS}", which, [cell])
+        return await _of_groups(con, asked, asked.basis, f"stretch_count r, {_CELLS}", "e.cell = $7", [cell])
     _, key, part = cell.split("/")
-    which = f"basis = '{_basis(asked)}' and key = $7 and how = any($8)"
-    return await _of_groups(
-        con, asked, "stretch_time r, unnest(r.at, r.n) as e (at, n)", which, [key, list(rollup.HOWS[part])]
-    )
+    bins = "stretch_time r, unnest(r.at, r.n) as e (at, n)"
+    return await _of_groups(con, asked, asked.basis, bins, "key = $7 and how = any($8)", [key, list(rollup.HOWS[part])])
 
 
 async def of_happened(con: "Connection", asked: Asked, cell: str, day: date) -> Counter[Group]:
     """Of stretches: to how many of each group it happened before the day."""
-    first = rollup.on_day(cell, day.replace(day=1))
-    which = f'basis = \'{PERIOD}\' and e.cell collate "C" > $7 and e.cell collate "C" < $8'
-    bounds = [f"{cell}@", first[:-3]]
+    asked, first = replace(asked, opened=Range()), rollup.on_day(cell, day.replace(day=1))
+    which = 'e.cell collate "C" > $7 and e.cell collate "C" < $8'
+    found = await _of_groups(con, asked, PERIOD, f"stretch_count r, {_CELLS}", which, [f"{cell}@", first[:-3]])
     if day.day != 1:
-        which = f'({which} or basis = \'{PERIOD_DAYS}\' and e.cell collate "C" >= $9 and e.cell collate "C" < $10)'
-        bounds += [first, rollup.on_day(cell, day)]
-    return await _of_groups(con, replace(asked, opened=Range()), f"stretch_count r, {_CELLS}", which, bounds)
+        which, bounds = 'e.cell collate "C" >= $7 and e.cell collate "C" < $8', [first, rollup.on_day(cell, day)]
+        found += await _of_groups(con, asked, PERIOD_DAYS, f"stretch_count r, {_CELLS}", which, bounds)
+    return found
 
 
 _CELLS = "unnest(r.cell, r.n) as e (cell, n)"
 
 
-async def _of_groups(con: "Connection", asked: Asked, table: str, which: str, more: Sequence[Any]) -> Counter[Group]:
-    _, where, arguments = _of(asked)
+async def _of_groups(
+    con: "Connection", asked: Asked, basis: str, table: str, which: str, more: Sequence[Any]
+) -> Counter[Group]:
+    _, where, arguments = _of(asked, basis)
     rows = await con.fetch(
         f"select program, registry, opened, outcome, actor, sum(e.n)::bigint as n from {table} "
         f"where {where} and {which} group by 1, 2, 3, 4, 5",

@@ -198,37 +198,65 @@ async def test_a_period_between_any_two_instants(told: Stage, database_url: str)
     assert len(bounds) > 10
 
 
-def test_the_nearest_months_and_days_by_hand() -> None:
+def test_the_nearest_years_months_and_days_by_hand() -> None:
     def at(month: int, day: int, hour: int = 0) -> datetime:
         return datetime(2026, month, day, hour, tzinfo=UTC)
 
-    def days(start: datetime, end: datetime, sign: int) -> tuple[Range, int]:
+    def part(start: datetime, end: datetime, sign: int) -> tuple[Range, int]:
         return Range(start.date(), end.date()), sign
 
     def of(start: datetime | None, end: datetime | None) -> Bounds:
         return bounds_of(Query(start=start, end=end))
 
-    assert of(at(3, 1), at(4, 1)) == Bounds(Range(date(2026, 3, 1), date(2026, 4, 1)), [], [])
-    assert of(at(3, 4), None) == Bounds(Range(date(2026, 3, 1)), [days(at(3, 1), at(3, 4), -1)], [])
-    spring = Range(date(2026, 4, 1), date(2026, 6, 1))
-    assert of(at(3, 24), at(6, 9)) == Bounds(spring, [days(at(3, 24), at(4, 1), 1), days(at(6, 1), at(6, 9), 1)], [])
-    assert of(None, at(6, 28)) == Bounds(Range(end=date(2026, 7, 1)), [days(at(6, 28), at(7, 1), -1)], [])
-    april = date(2026, 4, 1)
-    assert of(at(3, 24), at(3, 28)) == Bounds(
-        Range(april, april), [days(at(3, 24), at(4, 1), 1), days(at(3, 28), at(4, 1), -1)], []
+    new_year, next_year = at(1, 1), datetime(2027, 1, 1, tzinfo=UTC)
+    none, year = Range(new_year.date(), new_year.date()), Range(new_year.date(), next_year.date())
+    # March is January to March less January and February.
+    months = [part(new_year, at(3, 1), -1), part(new_year, at(4, 1), 1)]
+    assert of(at(3, 1), at(4, 1)) == Bounds(none, months, Range(date(2026, 3, 1), date(2026, 4, 1)), [], [])
+    assert of(at(3, 4), None) == Bounds(
+        Range(date(2026, 1, 1)),
+        [part(new_year, at(3, 1), -1)],
+        Range(date(2026, 3, 1)),
+        [part(at(3, 1), at(3, 4), -1)],
+        [],
+    )
+    assert of(at(9, 24), None) == Bounds(
+        Range(date(2027, 1, 1)),
+        [part(at(10, 1), next_year, 1)],
+        Range(date(2026, 10, 1)),
+        [part(at(9, 24), at(10, 1), 1)],
+        [],
+    )
+    months, spring = (
+        [part(new_year, at(4, 1), -1), part(new_year, at(6, 1), 1)],
+        Range(at(4, 1).date(), at(6, 1).date()),
+    )
+    assert of(at(3, 24), at(6, 9)) == Bounds(
+        none, months, spring, [part(at(3, 24), at(4, 1), 1), part(at(6, 1), at(6, 9), 1)], []
+    )
+    assert of(at(3, 24), at(10, 28)) == Bounds(
+        year,
+        [part(new_year, at(4, 1), -1), part(at(11, 1), next_year, -1)],
+        Range(at(4, 1).date(), at(11, 1).date()),
+        [part(at(3, 24), at(4, 1), 1), part(at(10, 28), at(11, 1), -1)],
+        [],
     )
     # Within a day, the nearest midnight: of five hours, those are read; of twenty, the four that are too many.
     late, early = at(3, 24, 20), at(6, 9, 5)
     assert of(late, early) == Bounds(
+        none,
+        months,
         spring,
-        [days(at(3, 25), at(4, 1), 1), days(at(6, 1), at(6, 9), 1)],
+        [part(at(3, 25), at(4, 1), 1), part(at(6, 1), at(6, 9), 1)],
         [Edge(late, at(3, 25), 1, late), Edge(at(6, 9), early, 1, early)],
     )
     late, early = at(3, 31, 20), at(6, 1, 5)
-    assert of(late, early) == Bounds(spring, [], [Edge(late, at(4, 1), 1, late), Edge(at(6, 1), early, 1, early)])
+    edges = [Edge(late, at(4, 1), 1, late), Edge(at(6, 1), early, 1, early)]
+    assert of(late, early) == Bounds(none, months, spring, [], edges)
     early, late = at(4, 1, 5), at(5, 31, 20)
-    assert of(early, late) == Bounds(spring, [], [Edge(at(4, 1), early, -1, early), Edge(late, at(6, 1), -1, late)])
-    assert of(None, datetime(9999, 12, 15, tzinfo=UTC)) == Bounds(Range(), [], [])
+    edges = [Edge(at(4, 1), early, -1, early), Edge(late, at(6, 1), -1, late)]
+    assert of(early, late) == Bounds(none, months, spring, [], edges)
+    assert of(None, datetime(9999, 12, 15, tzinfo=UTC)) == Bounds(Range(), [], Range(), [], [])
     # Of a period, what happened before each bound: five hours more than before that day, four less than before the next.
     assert bounds_of(Query(basis="period", start=early, end=late)) == Bounds(
         edges=[Edge(at(4, 1), early, 1, early), Edge(late, at(6, 1), -1, late)], window=(early, late)
@@ -237,20 +265,23 @@ def test_the_nearest_months_and_days_by_hand() -> None:
     assert whole == Bounds(edges=[], window=(at(3, 3), standing.END))
 
 
-_INSTANTS = st.datetimes(datetime(2026, 1, 1), datetime(2026, 6, 1), timezones=st.just(UTC))
+_INSTANTS = st.datetimes(datetime(2026, 1, 1), datetime(2028, 6, 1), timezones=st.just(UTC))
 _BOUNDS = st.none() | _INSTANTS | _INSTANTS.map(midnight) | _INSTANTS.map(lambda at: midnight(at).replace(day=1))
 
 
 @given(_BOUNDS, _BOUNDS, _INSTANTS)
-def test_months_days_and_edges_are_together_what_is_asked(start: Any, end: Any, at: datetime) -> None:
-    """Whatever is opened is in them once, or not at all; and no more than half a month of days, and half a day, is read."""
+def test_years_months_days_and_edges_are_together_what_is_asked(start: Any, end: Any, at: datetime) -> None:
+    """Whatever is opened is in them once, or not at all; no more than half a year, half a month and half a day are read."""
     assume(start is None or end is None or start <= end)
     found = bounds_of(Query(start=start, end=end))
-    day = at.date()
-    n = int(found.whole.start <= day.replace(day=1) < found.whole.end)
-    n += sum(sign for days, sign in found.days if days.start <= day < days.end)
-    n += sum(edge.sign for edge in found.edges if edge.start <= at < edge.end)
-    assert n == int((start is None or start <= at) and (end is None or at < end))
+    day, asked = at.date(), int((start is None or start <= at) and (end is None or at < end))
+
+    def within(*ranges: tuple[Range, int]) -> int:
+        return sum(sign for days, sign in ranges if days.start <= day < days.end)
+
+    beside = within(*found.days) + sum(edge.sign for edge in found.edges if edge.start <= at < edge.end)
+    assert within((found.whole, 1)) + beside == within((found.years, 1), *found.months) + beside == asked
+    assert all(months.end - months.start <= timedelta(days=184) for months, _ in found.months)
     assert all(days.end - days.start <= timedelta(days=16) for days, _ in found.days)
     assert all(edge.end - edge.start <= timedelta(hours=12) for edge in found.edges)
 
