@@ -300,7 +300,13 @@ async def _ask(ctx: Context, folder: Path, cases: int) -> None:
     noon = {"start": datetime(2024, 3, 16, 12, tzinfo=UTC), "end": datetime(2025, 6, 15, 12, tzinfo=UTC)}
     for by in (None, "registry", "outcome", "month"):
         await timed(f"from the middle of a month to that of another, by {by}", of(**between, by=by))
+    for by in (None, "registry", "outcome"):
+        await timed(
+            f"four years by {by}",
+            of(start=datetime(2022, 1, 1, tzinfo=UTC), end=datetime(2026, 1, 1, tzinfo=UTC), by=by),
+        )
     await timed("from noon of a day to noon of another", of(**noon), 3)
+    await timed("a period between the same noons", of(**noon, basis="period"), 3)
     for then in (datetime(2023, 2, 1, tzinfo=UTC), THEN):
         await timed(f"everything as of {then:%Y-%m-%d %H:%M}", of(as_of=then), 3)
         await timed(f"by registry as of {then:%Y-%m-%d %H:%M}", of(as_of=then, by="registry"), 3)
@@ -311,6 +317,7 @@ async def _ask(ctx: Context, folder: Path, cases: int) -> None:
             f"the same middles by outcome as of {then:%Y-%m-%d %H:%M}", of(as_of=then, **between, by="outcome"), 3
         )
         await timed(f"the same noons as of {then:%Y-%m-%d %H:%M}", of(as_of=then, **noon), 3)
+        await timed(f"a period between them as of {then:%Y-%m-%d %H:%M}", of(as_of=then, **noon, basis="period"), 3)
     start = datetime(2025, 3, 1, tzinfo=UTC)
     cohort, period = Query(as_of=then, by="registry"), Query(as_of=then, by="registry", basis="period", start=start)
     for query, cell in (
