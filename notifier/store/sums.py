@@ -392,7 +392,7 @@ async def of_happened(con: "Connection", asked: Asked, cell: str, day: date) -> 
     found = await _of_groups(con, asked, PERIOD, f"stretch_count r, {_CELLS}", which, [f"{cell}@", first[:-3]])
     if day.day != 1:
         which, bounds = 'e.cell collate "C" >= $7 and e.cell collate "C" < $8', [first, rollup.on_day(cell, day)]
-        found += await _of_groups(con, asked, PERIOD_DAYS, f"stretch_count r, {_CELLS}", which, bounds)
+        found.update(await _of_groups(con, asked, PERIOD_DAYS, f"stretch_count r, {_CELLS}", which, bounds))
     return found
 
 
