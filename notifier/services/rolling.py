@@ -12,7 +12,7 @@ from notifier.domain.rollup import Added
 from notifier.errors import NotifierError
 from notifier.services.context import Context
 from notifier.services.stretching import stretch
-from notifier.store import accuracy, rollups, sums
+from notifier.store import accuracy, rollups, summing
 from notifier.store.audit import FAILURES
 from notifier.store.rollups import Name
 
@@ -55,7 +55,7 @@ async def roll(ctx: Context, limit: int = _BATCH) -> int:
             return 0
         await accuracy.add_up(con, case_ids)
         names = await rollups.names_of(con, case_ids)
-        await sums.add(con, await asyncio.to_thread(_moved, names.values()))
+        await summing.add(con, await asyncio.to_thread(_moved, names.values()))
         await rollups.hold(con, names)
     return len(case_ids)
 

@@ -214,7 +214,7 @@ class More(NamedTuple):
     beside: datetime | None = None
 
 
-_More = tuple[str, Group, Sums, int]  # the part, and the sign
+_Piece = tuple[str, Group, Sums, int]  # the part, and the sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +249,7 @@ class Standing:
         months = [(self.of(months, by), sign) for months, sign in asked.months]
         return [(self.of(asked.years, by, sums.COHORT_YEARS), 1), *months, *days]
 
-    def _more(self, asked: Asked, bounds: Container[datetime | None] = (None,)) -> Iterator[_More]:
+    def _more(self, asked: Asked, bounds: Container[datetime | None] = (None,)) -> Iterator[_Piece]:
         """What is to be added of what is asked: to its months and days, or at one of the bounds."""
         for more in self.more:
             if more.beside in bounds:
@@ -257,7 +257,7 @@ class Standing:
                     if (part := asked.part_of(group)) is not None:
                         yield part, group, found, more.sign
 
-    def _edges(self, by: str | None) -> Iterator[_More]:
+    def _edges(self, by: str | None) -> Iterator[_Piece]:
         """Of a cohort, what it has of days, or these have too many."""
         return self._more(self.of(Range(), by), {edge.bound for edge in self.bounds.edges})
 
@@ -294,7 +294,7 @@ class Standing:
             found = found.and_more(rows.and_more(self._rows(self._more(asked))).signed(sign))
         return lengths.read(found, self.now, rollup.ages(self.now) if self.stretches is None else lengths.ANY_DAY)
 
-    def _rows(self, found: Iterable[_More]) -> Rows:
+    def _rows(self, found: Iterable[_Piece]) -> Rows:
         rows = Rows.of(
             [
                 Row(part, spent.key, spent.how, [spent.at], [sign * n], [sign * micros])
@@ -328,7 +328,7 @@ def _in_months(more: Sums) -> Mapping[str, int]:
     return rollup.in_months(more.happened)
 
 
-def _and_more(found: Counts, more: Iterable[_More], which: Callable[[Sums], Mapping[str, int]]) -> Counts:
+def _and_more(found: Counts, more: Iterable[_Piece], which: Callable[[Sums], Mapping[str, int]]) -> Counts:
     """The same, with what is to be added to each part."""
     for part, _, sums_of, sign in more:
         _add_to(found.setdefault(part, Counter()), which(sums_of), sign)
@@ -336,7 +336,7 @@ def _and_more(found: Counts, more: Iterable[_More], which: Callable[[Sums], Mapp
 
 
 def _with_more(
-    found: Counter[Group], more: Iterable[_More], which: Callable[[Sums], int], of: int = 1
+    found: Counter[Group], more: Iterable[_Piece], which: Callable[[Sums], int], of: int = 1
 ) -> Counter[Group]:
     """The same, with what is to be added to each group, so many times."""
     for _, group, sums_of, sign in more:

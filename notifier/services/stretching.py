@@ -8,7 +8,7 @@ from notifier.domain.definitions import VERSION
 from notifier.domain.history import fold
 from notifier.domain.rollup import Added
 from notifier.services.context import Context
-from notifier.store import rollups, stretches, sums, transitions
+from notifier.store import rollups, stretches, summing, transitions
 from notifier.store.database import Connection
 from notifier.store.transitions import Names
 
@@ -33,7 +33,7 @@ async def stretch(ctx: Context, size: int = SIZE, limit: int = AT_ONCE) -> int:
             # What was under way is there now; from here on nothing comes before.
             since, ends = await stretches.last(con), await stretches.next_ends(con, size, limit)
             for until, added in zip(ends, await between(con, since, ends), strict=True):
-                await sums.write_stretch(con, until, added)
+                await summing.write_stretch(con, until, added)
                 await stretches.close(con, until)
     return len(ends)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from notifier.store import sums
+from notifier.store import summing
 
 if TYPE_CHECKING:
     from notifier.store.database import Connection
@@ -60,7 +60,7 @@ async def close(con: "Connection", until: datetime) -> None:
         if below["n"] < JOINED:
             return
         level += 1
-        await sums.join_stretches(con, level, below["since"], until)
+        await summing.join_stretches(con, level, below["since"], until)
 
 
 async def nearest(con: "Connection", at: datetime) -> datetime | None:

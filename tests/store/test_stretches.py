@@ -10,7 +10,7 @@ import pytest
 from notifier.domain import rollup
 from notifier.domain.lengths import Rows
 from notifier.domain.rollup import Added, Group, Spent, Sums
-from notifier.store import stretches, sums
+from notifier.store import stretches, summing, sums
 from notifier.store.sums import Asked
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ async def _write(con: asyncpg.Connection, found: list[Added]) -> list[datetime]:
     ends = [START + timedelta(hours=n) for n, _ in enumerate(found)]
     for until, added in zip(ends, found, strict=True):
         async with con.transaction():
-            await sums.write_stretch(con, until, added)
+            await summing.write_stretch(con, until, added)
             await stretches.close(con, until)
     return ends
 

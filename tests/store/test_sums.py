@@ -9,7 +9,7 @@ import pytest
 from notifier.domain import lengths, rollup
 from notifier.domain.history import History
 from notifier.domain.rollup import Added
-from notifier.store import sums
+from notifier.store import summing, sums
 from notifier.store.sums import Asked, Range
 from tests.domain.test_history import at, story
 
@@ -62,7 +62,7 @@ async def test_what_still_runs_is_read_in_ever_wider_groups(database_url: str) -
     added = Added()
     for n in days:
         added.add([waiting(n)], {})
-    await sums.add(con, added)
+    await summing.add(con, added)
     exact = [n * 86400 + 3600.0 for n in days]
     for months, by in (
         (Range(), None),
@@ -92,7 +92,7 @@ async def test_what_still_runs_is_read_in_ever_wider_groups(database_url: str) -
     for n in days:
         gone = Added()
         gone.add([waiting(n)], {}, -1)
-        await sums.add(con, gone)
+        await summing.add(con, gone)
     for table in ("rollup_time", "rollup_count"):
         assert not await con.fetchval(f"select count(*) from {table}")
     await con.close()
