@@ -35,7 +35,7 @@ STYLE = """.chart { display: block; width: 100%; max-width: 34rem; height: auto;
 _WIDTH = 400
 _UNITS = (("days", 86_400.0), ("hours", 3_600.0), ("minutes", 60.0), ("seconds", 1.0))
 _ROW, _BAR = 40, 12
-_LETTERS, _TAIL = 50, 12  # of a row, and of the end of a label that is too long for it
+_LETTERS = 41  # of a row on a phone, where they are largest
 _TICKS = 4
 
 _Scale: TypeAlias = Callable[[float], float]
@@ -246,9 +246,10 @@ def _tops(rows: Sequence[_Row]) -> Iterator[tuple[int, _Row]]:
 
 
 def _fitting(label: str, words: str) -> str:
-    """As much of a label as fits beside its number, from both ends, since either may tell it from others; tables have all."""
+    """As much of a label as fits beside its number; tables have all. Most of its end stays, which tells it from others."""
     room = _LETTERS - len(words)
-    return label if len(label) <= room else f"{label[: room - _TAIL - 1]}…{label[-_TAIL:]}"
+    tail = room * 5 // 6
+    return label if len(label) <= room else f"{label[: room - tail - 1]}…{label[-tail:]}"
 
 
 def _unit(seconds: float) -> tuple[str, float]:
