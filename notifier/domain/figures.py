@@ -137,11 +137,8 @@ def cohort_cells(units: Iterable[History]) -> dict[str, list[History]]:
     party that was asked."""
     found: dict[str, list[History]] = {cell: [] for cell in ALWAYS}
     for unit in units:
-        for cell in cells_of(unit):
+        for cell in (*cells_of(unit), *time_cells_of(unit)):
             found.setdefault(cell, []).append(unit)
-        for key, _, _, happened in spans(unit):
-            found[f"time/{key}/n"].append(unit)
-            found[f"time/{key}/{'events' if happened else 'censored'}"].append(unit)
     for asked in [cell for cell in found if cell.startswith("party/") and cell.endswith("/asked")]:
         for what in PARTY_STEPS:
             found.setdefault(asked.removesuffix("asked") + what, [])
@@ -193,6 +190,15 @@ def cells_of(unit: History) -> list[str]:
     for kind, steps in unit.work.items():
         found += [f"work/{kind}"] * steps
     return found
+
+
+def time_cells_of(unit: History) -> list[str]:
+    """Where a unit counts of times: `time/KEY/n`, and `events` or `censored`."""
+    return [
+        f"time/{key}/{part}"
+        for key, _, _, happened in spans(unit)
+        for part in ("n", "events" if happened else "censored")
+    ]
 
 
 def _done_by(unit: History) -> dict[str, list[str]]:

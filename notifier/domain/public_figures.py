@@ -4,13 +4,15 @@ Nothing is finer than a day, nothing tells how we find what follows a name, and 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any
 
-from notifier.domain import figures, small_numbers
+from notifier.domain import figures, numbers, small_numbers
 from notifier.domain.figures import CohortFigures
 from notifier.domain.history import History
+from notifier.domain.numbers import Cells, Part
 from notifier.domain.table_rows import Cell, cohort_rows, told
 from notifier.domain.transparency import Transparency
 
@@ -20,28 +22,47 @@ _TIMES = ("acknowledgement", "claim", "verified")
 _DAY_S = 86_400
 
 
-def figures_of(units: Sequence[History], as_of: datetime, told_of: Transparency) -> dict[str, Any]:
-    """`whole`, `quarters` and `registries`, each with its rows; `complete`: that quarter is over."""
-    pattern = small_numbers.pattern(units, told_of.suppress_below)
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Of all that was opened, whole, by quarter and by registry. `counted`: what all these numbers count; `exact`: times are,
+    and not only within a sixteenth."""
 
-    def rows(part: Sequence[History], key: str) -> list[dict[str, Cell]]:
-        shown = figures.cohort(part, as_of)
-        if told_of.suppress_below:
-            shown = small_numbers.without(shown, pattern.of(key))
-        return list(_rows(shown))
+    whole: CohortFigures
+    quarters: Mapping[str, CohortFigures]
+    registries: Mapping[str, CohortFigures]
+    counted: Mapping[Part, Cells]
+    exact: bool
 
+
+def of_units(units: Sequence[History], as_of: datetime) -> Figures:
+    """The figures of all units of a program."""
+    quarters: dict[str, list[History]] = {}
     registries: dict[str, list[History]] = {}
-    for unit in units if told_of.registries else ():
-        registries.setdefault(small_numbers.registry_of(unit), []).append(unit)
+    for unit in units:
+        quarters.setdefault(small_numbers.quarter(f"{unit.opened:%Y-%m}"), []).append(unit)
+        registries.setdefault(unit.registry or "none", []).append(unit)
+    by_quarter, by_registry = (
+        {key: figures.cohort(part, as_of) for key, part in parts.items()} for parts in (quarters, registries)
+    )
+    return Figures(figures.cohort(units, as_of), by_quarter, by_registry, numbers.counted(units), exact=True)
+
+
+def shown(found: Figures, as_of: datetime, told_of: Transparency) -> dict[str, Any]:
+    """`whole`, `quarters` and `registries`, each with its rows; `complete`: that quarter is over."""
+    pattern = small_numbers.pattern(found.counted, told_of.suppress_below)
+
+    def rows(part: CohortFigures, key: str) -> list[dict[str, Cell]]:
+        return list(_rows(small_numbers.without(part, pattern.of(key)) if told_of.suppress_below else part))
+
     return {
-        "whole": rows(units, small_numbers.WHOLE),
+        "whole": rows(found.whole, small_numbers.WHOLE),
         "quarters": [
             {"key": key, "complete": _end(key) <= as_of, "rows": rows(part, key)}
-            for key, part in small_numbers.by_quarter(units).items()
+            for key, part in sorted(found.quarters.items())
         ],
         "registries": [
             {"key": key, "rows": rows(part, small_numbers.registry_key(key))}
-            for key, part in sorted(registries.items())
+            for key, part in sorted(found.registries.items() if told_of.registries else ())
         ],
     }
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from notifier.domain import figures
 from notifier.domain.figures import ACTS, CohortFigures, PeriodFigures, TimeTo
 from notifier.domain.history import History, units
+from notifier.domain.numbers import Part, Tally, tally_of
 from notifier.domain.period import MICRO, midnight
 
 UNITS, CASES, REPORTS = "units", "cases", "reports"  # of a cohort
@@ -105,10 +106,12 @@ class Sums:
 
 @dataclass(slots=True)
 class Added:
-    """Numbers to be added; negative ones take away. `groups`: by the month of opening; `days`: of units, by the day of it."""
+    """Numbers to be added; negative ones take away. `groups`: by the month of opening; `days`: of units, by the day of it.
+    `parts`: which units each number counts; None: it is not asked for."""
 
     groups: dict[Group, Sums] = field(default_factory=dict)
     days: dict[Group, Sums] = field(default_factory=dict)
+    parts: dict[Part, Tally] | None = None
 
     def add(self, histories: Sequence[History], reports: Mapping[str, int], sign: int = 1) -> None:
         """Every case of a name, as far as they are known; `reports`: by case, how many came in about it."""
@@ -140,10 +143,15 @@ class Added:
                         own[cell] += sign * n
                 for spent, some in sums.times.items():
                     mine.put(spent, sign * some.n, sign * some.micros)
+        for part, tally in (other.parts or {}).items():
+            if self.parts is not None:
+                self.parts.setdefault(part, Tally()).more(tally, sign)
 
     def _cohort(self, unit: History, reports: Mapping[str, int], sign: int) -> None:
         cells, times = figures.cells_of(unit), [_spent(*span) for span in figures.spans(unit)]
         told = sum(reports.get(case_id, 0) for case_id in unit.case_ids)
+        if self.parts is not None:
+            tally_of(self.parts, unit).add(unit, [*cells, *figures.time_cells_of(unit)], sign)
         group = _group(unit)
         for sums in (_of(self.groups, _by_month(group)), _of(self.days, group)):
             counts = sums.counts

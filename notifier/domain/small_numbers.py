@@ -4,14 +4,12 @@ Whoever reads the whole by month and somebody else who reads it by registry, or 
 numbers kept back, so that no two of them can be put together.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 
-from notifier.domain import figures
 from notifier.domain.definitions import SHARES, STAGES, TIMES
 from notifier.domain.figures import KEPT_BACK, PARTY_STEPS, CohortFigures, PartyShare, Share, TimeTo, of_cell
-from notifier.domain.history import History
+from notifier.domain.numbers import CASES, NONE, Cells, Number, Part
 from notifier.domain.outcome import Verdict
 from notifier.domain.suppression import kept_back
 from notifier.domain.survival import Curve, Median
@@ -20,24 +18,6 @@ WHOLE = "all"
 TOTAL = "total"  # of numbers that add up
 _REST = "rest/"  # what is left of what a number is of: told nowhere, and easily computed
 _UNSEEN = (str(Verdict.CONTRADICTED), str(Verdict.UNVERIFIABLE))
-
-
-@dataclass(frozen=True, slots=True)
-class _Number:
-    """How many there are, and which: numbers that count the same things are one number, under whichever name."""
-
-    n: int
-    which: int
-
-    def __add__(self, other: "_Number") -> "_Number":
-        return _Number(self.n + other.n, self.which + other.which)
-
-    def __sub__(self, other: "_Number") -> "_Number":
-        return _Number(self.n - other.n, self.which - other.which)
-
-
-_NONE = _Number(0, 0)
-_Cells = dict[str, _Number]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,49 +30,37 @@ class Pattern:
         return frozenset(cell for part, cell in self.hidden if part == key)
 
 
-def month_of(unit: History) -> str:
-    return f"{unit.opened:%Y-%m}"
-
-
-def quarter_of(unit: History) -> str:
-    return quarter(month_of(unit))
-
-
 def quarter(month: str) -> str:
     """`2026-Q1` of `2026-03`."""
     return f"{month[:4]}-Q{(int(month[5:7]) + 2) // 3}"
 
 
-def registry_of(unit: History) -> str:
-    return unit.registry or "none"
-
-
-def registry_key(registry: str) -> str:
+def registry_key(registry: str | None) -> str:
     """The pattern's key of a registry's slice, which no month's can be."""
-    return f"registry {registry}"
+    return f"registry {registry or 'none'}"
 
 
-def pattern(units: Iterable[History], below: int) -> Pattern:
-    """What must be kept back of these units' figures, so that no number below `below` can be read or computed."""
-    slices, totals = _counted(units)
-    equations: list[dict[_Number, int]] = []
-    names: dict[_Number, set[tuple[str, str]]] = {}
+def pattern(counted: Mapping[Part, Cells], below: int) -> Pattern:
+    """What must be kept back of these figures, so that no number below `below` can be read or computed."""
+    slices, totals = _slices(counted)
+    equations: list[dict[Number, int]] = []
+    names: dict[Number, set[tuple[str, str]]] = {}
 
-    def relation(total: _Number, parts: Iterable[_Number]) -> None:
-        found: dict[_Number, int] = {total: 1}
+    def relation(total: Number, parts: Iterable[Number]) -> None:
+        found: dict[Number, int] = {total: 1}
         for part in parts:
             found[part] = found.get(part, 0) - 1
         equations.append(found)
 
     for key, cells in slices.items():
         for total, parts in _within(cells):
-            relation(cells.get(total, _NONE), [cells.get(part, _NONE) for part in parts])
+            relation(cells.get(total, NONE), [cells.get(part, NONE) for part in parts])
         for cell, number in cells.items():
             names.setdefault(number, set()).add((key, cell))
     for key, parts in totals:
         for cell, number in slices[key].items():
             if not cell.startswith(_REST):
-                relation(number, [slices[part].get(cell, _NONE) for part in parts])
+                relation(number, [slices[part].get(cell, NONE) for part in parts])
 
     told = {number for number, named in names.items() if any(not cell.startswith(_REST) for _, cell in named)}
     hidden = kept_back(
@@ -106,13 +74,12 @@ def pattern(units: Iterable[History], below: int) -> Pattern:
     return Pattern(frozenset(named for number in hidden for named in names[number] if not named[1].startswith(_REST)))
 
 
-def _counted(units: Iterable[History]) -> tuple[dict[str, _Cells], list[tuple[str, list[str]]]]:
+def _slices(counted: Mapping[Part, Cells]) -> tuple[dict[str, dict[str, Number]], list[tuple[str, list[str]]]]:
     """Each slice's numbers, and which slices make up which."""
-    slices: dict[str, _Cells] = {WHOLE: {}}
+    slices: dict[str, dict[str, Number]] = {WHOLE: {}}
     of: dict[tuple[str, str], set[str]] = {}
-    for unit in units:
-        mine = _cells_of(unit)
-        month, registry = month_of(unit), registry_key(registry_of(unit))
+    for part, mine in counted.items():
+        month, registry = f"{part.opened:%Y-%m}", registry_key(part.registry)
         of.setdefault((WHOLE, "time"), set()).add(quarter(month))
         of.setdefault((quarter(month), "time"), set()).add(month)
         of.setdefault((WHOLE, "registry"), set()).add(registry)
@@ -124,30 +91,16 @@ def _counted(units: Iterable[History]) -> tuple[dict[str, _Cells], list[tuple[st
     for cells in slices.values():
         for total, parts in _within(cells):
             if rest := [part for part in parts if part.startswith(_REST)]:
-                cells[rest[0]] = cells.get(total, _NONE) - cells.get(parts[0], _NONE)
+                cells[rest[0]] = cells.get(total, NONE) - cells.get(parts[0], NONE)
     return slices, [(total, sorted(parts)) for (total, _), parts in of.items()]
 
 
-def _cells_of(unit: History) -> _Cells:
-    one = _which(unit.case_ids[0])
-    cells = {
-        cell: _Number(len(counted), len(counted) * one)
-        for cell, counted in figures.cohort_cells([unit]).items()
-        if counted
-    }
-    return {**cells, "cases": _Number(len(unit.case_ids), sum(map(_which, unit.case_ids)))}
-
-
-def _which(case_id: str) -> int:
-    return int.from_bytes(blake2b(case_id.encode(), digest_size=16).digest(), "big")
-
-
-def _within(cells: Mapping[str, _Number]) -> list[tuple[str, list[str]]]:
+def _within(cells: Cells) -> list[tuple[str, list[str]]]:
     """Of one slice, each total with the parts that it is the sum of."""
     pairs = [(f"funnel/{d.of}", f"funnel/{stage}") for stage, d in STAGES.items() if d.of]
     pairs += [(of_cell(key), f"share/{key}") for key in SHARES]
     pairs += [(f"time/{key}/n", f"time/{key}/events") for key in TIMES]
-    pairs += [("cases", "funnel/opened")]
+    pairs += [(CASES, "funnel/opened")]
     parties = sorted({cell.split("/")[1] for cell in cells if cell.startswith("party/")})
     pairs += [(f"party/{party}/asked", f"party/{party}/{step}") for party in parties for step in PARTY_STEPS[1:]]
     found = [(total, [part, f"{_REST}{part}"]) for total, part in pairs]
@@ -182,7 +135,7 @@ def without(found: CohortFigures, hidden: frozenset[str]) -> CohortFigures:
     return replace(
         found,
         units=number("funnel/opened", found.units),
-        cases=number("cases", found.cases),
+        cases=number(CASES, found.cases),
         funnel={
             stage: share(one, f"funnel/{stage}", f"funnel/{STAGES[stage].of or stage}")
             for stage, one in found.funnel.items()
@@ -216,11 +169,3 @@ def parts_without(totals: Mapping[str, int], below: int) -> Mapping[str, int]:
     equation = {TOTAL: 1, **dict.fromkeys(totals, -1)}
     hidden = kept_back(values, [equation], below, lambda key: True, lambda key: (key == TOTAL, values[key], key))
     return {key: KEPT_BACK if key in hidden else n for key, n in values.items()}
-
-
-def by_quarter(units: Sequence[History]) -> dict[str, list[History]]:
-    """The units of each quarter that has any."""
-    found: dict[str, list[History]] = {}
-    for unit in units:
-        found.setdefault(quarter_of(unit), []).append(unit)
-    return dict(sorted(found.items()))

@@ -6,7 +6,7 @@ guarded. Two days are not: what is told on one and kept back on the other may be
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from notifier.domain import small_numbers
 from notifier.domain.figures import KEPT_BACK
-from notifier.domain.history import History
+from notifier.domain.numbers import Cells, Part
 from notifier.domain.period import midnight
 from notifier.domain.small_numbers import Pattern
 from notifier.errors import Invalid
@@ -53,11 +53,12 @@ def _refused(why: str) -> Invalid:
     return Invalid(f"small numbers of this program are kept back from you; {why}", code="suppressed")
 
 
-def kept_back(found: "Statistics", units: Sequence[History], below: int) -> "Statistics":
-    """The answer without its small numbers, and without others that would tell them."""
-    # The same instant of the past has the same units; that they are the same is looked at, as two databases may differ.
-    which = blake2b(repr(units).encode(), digest_size=16).digest()
-    pattern = _patterns.of((found.query.program, found.as_of, below, found.definitions, which), units)
+def kept_back(found: "Statistics", counted: Mapping[Part, Cells], below: int) -> "Statistics":
+    """The answer without its small numbers, and without others that would tell them. `counted`: what all its numbers count."""
+    # The same instant of the past has the same numbers; that they are the same is looked at, as two databases may differ.
+    which = blake2b(repr(sorted((part, sorted(of.items())) for part, of in counted.items())).encode(), digest_size=16)
+    key = (found.query.program, found.as_of, below, found.definitions, which.digest())
+    pattern = _patterns.of(key, counted)
     whole = _without(found.whole, pattern, small_numbers.WHOLE)
     return replace(
         found,
@@ -75,7 +76,7 @@ class _Patterns:
     def __init__(self) -> None:
         self._lock, self._known = Lock(), OrderedDict[_Key, Future[Pattern]]()
 
-    def of(self, key: _Key, units: Sequence[History]) -> Pattern:
+    def of(self, key: _Key, counted: Mapping[Part, Cells]) -> Pattern:
         with self._lock:
             known = self._known.get(key)
             mine = self._known[key] = known or Future()
@@ -84,7 +85,7 @@ class _Patterns:
                 self._known.popitem(last=False)
         if known is None:
             try:
-                mine.set_result(small_numbers.pattern(units, key[2]))
+                mine.set_result(small_numbers.pattern(counted, key[2]))
             except BaseException as error:
                 with self._lock:
                     if self._known.get(key) is mine:

@@ -12,9 +12,10 @@ from notifier.domain import lengths, rollup
 from notifier.domain.definitions import VERSION
 from notifier.domain.history import Change, fold
 from notifier.domain.lengths import Row, Rows, Times
+from notifier.domain.numbers import NONE, Number, Part
 from notifier.domain.period import MICRO, begin_of, midnight, month_after
 from notifier.domain.rollup import Added, Group, Happened, Sums
-from notifier.services import grants, rolling, statistics, stretching
+from notifier.services import grants, rolling, small_numbers, statistics, stretching
 from notifier.services.access import Principal
 from notifier.services.context import Context
 from notifier.services.statistics import Query
@@ -28,26 +29,27 @@ T = TypeVar("T")
 
 
 async def now(ctx: Context, who: Principal, query: Query, answer: "Callable[[Standing], Awaitable[T]]") -> T | None:
-    """None: not all of it is added up yet, or small numbers are kept back."""
+    """Where small numbers are kept back, as it stood at the last midnight. None: not all of it is added up yet."""
     bounds, until = bounds_of(query), await _caught_up(ctx)
     async with ctx.db.pool.acquire() as con, con.transaction(isolation="repeatable_read", readonly=True):
         programs = await statistics.asked_about(ctx, con, who, query, until)
-        below = await grants.suppress_below(ctx, con, who, programs, until)
-        state = await rollups.state(con)
-        if below or not state.whole or state.definitions != VERSION:
-            return None
-        known = until if state.behind is None else min(until, state.behind - MICRO)
-        more = [await _beside(con, query, programs, edge, _of_now) for edge in bounds.edges]
-        return await answer(Standing(con, replace(query, as_of=known), programs, bounds, until, None, more))
+        if not await grants.suppress_below(ctx, con, who, programs, until):
+            state = await rollups.state(con)
+            if not state.whole or state.definitions != VERSION:
+                return None
+            known = until if state.behind is None else min(until, state.behind - MICRO)
+            more = [await _beside(con, query, programs, edge, _of_now) for edge in bounds.edges]
+            return await answer(Standing(con, replace(query, as_of=known), programs, bounds, until, None, more))
+    return await as_of(ctx, who, query, answer)
 
 
 async def as_of(ctx: Context, who: Principal, query: Query, answer: "Callable[[Standing], Awaitable[T]]") -> T | None:
-    """None: no stretch ends near it, or small numbers are kept back."""
+    """None: no stretch ends near it. Raises Invalid for a question that may not be asked where small numbers are kept back."""
     bounds, clock = bounds_of(query), await ctx.db.clock.now()
     async with ctx.db.pool.acquire() as con:
         programs = await statistics.asked_about(ctx, con, who, query, clock)
-        if await grants.suppress_below(ctx, con, who, programs, clock):
-            return None
+        if below := await grants.suppress_below(ctx, con, who, programs, clock):
+            query = small_numbers.narrowed(query, programs, clock)
         at = await statistics.closed_instant(con, query, clock)
         async with con.transaction(isolation="repeatable_read", readonly=True):
             end = await stretches.nearest(con, at)
@@ -57,7 +59,7 @@ async def as_of(ctx: Context, who: Principal, query: Query, answer: "Callable[[S
             more = [More(added, 1 if end <= at else -1)]
             more += [await _beside(con, query, programs, edge, partial(_as_it_stood, at=at)) for edge in bounds.edges]
             told = await stretches.up_to(con, end)
-            return await answer(Standing(con, replace(query, as_of=at), programs, bounds, at, told, more))
+            return await answer(Standing(con, replace(query, as_of=at), programs, bounds, at, told, more, below))
 
 
 # By program and target: the changes of each case that are known, and how many reports came in about it.
@@ -222,7 +224,7 @@ class Standing:
     """A question over one view of the tables. `programs`: and whether names are shown.
 
     `now`: the instant up to which what runs has run. `stretches`: level and end of those whose sum was known at the end of
-    the last; None: of now. `more`: what is to be added to that.
+    the last; None: of now. `more`: what is to be added to that. `below`: smaller numbers are kept back from the reader.
     """
 
     con: Connection
@@ -232,6 +234,7 @@ class Standing:
     now: datetime
     stretches: Sequence[tuple[int, datetime]] | None
     more: Sequence[More]
+    below: int = 0
 
     def of(self, opened: Range, by: str | None, basis: str = sums.COHORT) -> Asked:
         return Asked(sorted(self.programs), self.query.registry, opened, by, self.stretches, basis)
@@ -293,6 +296,19 @@ class Standing:
             rows = await sums.times(self.con, asked, self.now)
             found = found.and_more(rows.and_more(self._rows(self._more(asked))).signed(sign))
         return lengths.read(found, self.now, rollup.ages(self.now) if self.stretches is None else lengths.ANY_DAY)
+
+    async def numbers(self) -> dict[Part, dict[str, Number]]:
+        """How many, and which, each month and registry has of everything; as it stood."""
+        found = await sums.numbers(self.con, self.of(Range(), None))
+        for more in self.more:
+            for part, tally in (more.added.parts or {}).items():
+                if part.program in self.programs:
+                    cells = found.setdefault(part, {})
+                    for cell, number in tally.numbers().items():
+                        had = cells.pop(cell, NONE)
+                        if (has := had + number if more.sign > 0 else had - number) != NONE:
+                            cells[cell] = has
+        return {part: cells for part, cells in found.items() if cells}
 
     def _rows(self, found: Iterable[_Piece]) -> Rows:
         rows = Rows.of(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import MAXYEAR, UTC, datetime
 from typing import Any, Literal, get_args
 
-from notifier.domain import figures
+from notifier.domain import figures, numbers
 from notifier.domain.definitions import VERSION
 from notifier.domain.figures import CohortFigures, PeriodFigures
 from notifier.domain.history import History, fold, units
@@ -226,8 +226,8 @@ async def _read(ctx: Context, who: Principal, query: Query) -> _Read:
             scope = Scope(as_of, sorted(names), query.registry, opened)
             if await scope.more_than(con, most := ctx.settings.cases_at_once):
                 raise Invalid(
-                    f"this reads more than {most:,} cases, which are too many at once (`cases_at_once`); ask for one program, "
-                    "one registry or a shorter time of opening",
+                    f"this reads more than {most:,} cases, which are too many at once (`cases_at_once`); ask with "
+                    "`quick=true`, or for one program, one registry or a shorter time of opening",
                     code="too_many_cases",
                 )
             found = await folded(con, scope)
@@ -343,7 +343,7 @@ def _computed(ctx: Context, read: _Read) -> tuple[Statistics, Sequence[History]]
         case_list=hashlib.sha256("".join(f"{case_id}\n" for case_id in ids).encode()).hexdigest(),
         programs={program: ctx.program(program).digest for program in sorted(read.names)},
     )
-    return (small_numbers.kept_back(made, found, read.below) if read.below else made), found
+    return (small_numbers.kept_back(made, numbers.counted(found), read.below) if read.below else made), found
 
 
 def _behind(read: _Read, cell: str) -> list[History]:

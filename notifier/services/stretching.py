@@ -49,9 +49,9 @@ async def between(con: Connection, since: datetime | None, ends: Sequence[dateti
 
 
 def _became_known(names: Names, since: datetime | None, ends: Sequence[datetime]) -> list[Added]:
-    found = [Added() for _ in ends]
+    found = [Added(parts={}) for _ in ends]
     for of in names.values():
-        said, had = Added(), 0
+        said, had = Added(parts={}), 0
         for added, until in zip((None, *found), (since, *ends), strict=True):
             known = (
                 [[one.change for one in changes if one.recorded_at <= until] for changes in of.values()]
@@ -60,7 +60,7 @@ def _became_known(names: Names, since: datetime | None, ends: Sequence[datetime]
             )
             if (has := sum(map(len, known))) == had:
                 continue
-            says = Added()
+            says = Added(parts={})
             says.add([fold(changes) for changes in known if changes], {})
             if added is not None:
                 added.more(said, -1)

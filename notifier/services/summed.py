@@ -1,17 +1,21 @@
 """Figures from what was added up beforehand: of now, and as they stood. What this cannot answer, the histories do."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from typing import NamedTuple
 
 from notifier.domain import lengths, rollup
 from notifier.domain.definitions import VERSION
+from notifier.domain.figures import CohortFigures
 from notifier.domain.lengths import Times
 from notifier.domain.period import begin_of
+from notifier.domain.public_figures import Figures
 from notifier.domain.rollup import Happened
 from notifier.domain.survival import LogRank
-from notifier.services import grants, standing, statistics
+from notifier.services import grants, small_numbers, standing, statistics
 from notifier.services.access import Principal
 from notifier.services.context import Context
 from notifier.services.standing import Standing
@@ -24,8 +28,9 @@ async def summed(ctx: Context, who: Principal, query: Query) -> Statistics:
     since the histories of what was opened in it, or happened in it, or in the rest of the day, are read.
 
     Counts are exact; times are within a sixteenth, and exact where few had them. `case_list` is None. Without an instant,
-    everything that was known at the answer's `as_of` is in it, and how many reports came in. Whoever may not see small
-    numbers is answered by `statistics`, and it raises as that does.
+    everything that was known at the answer's `as_of` is in it, and how many reports came in; whoever may not see small
+    numbers is told what was known at the last midnight. What was not added up is answered by `statistics`, and it raises as
+    that does.
     """
     find = standing.now if query.as_of is None else standing.as_of
     if (found := await find(ctx, who, query, lambda asked: _answer(ctx, asked))) is not None:
@@ -50,19 +55,37 @@ async def _answer(ctx: Context, asked: Standing) -> Statistics:
     if asked.query.basis == "period":
         return await _period(ctx, asked)
     by = asked.query.by
-    counts_of, (times_of, times) = await asked.counts(by), await asked.times(by)
-    counts = _sum(counts_of.values())
+    whole, parts = await _cohorts(asked, by)
     slices: list[Slice] = []
     comparisons: Mapping[str, LogRank] = {}
     if by is not None:
-        parts = sorted(part for part, cells in counts_of.items() if cells.get(rollup.UNITS))
-        slices = [Slice(part, rollup.cohort(counts_of[part], times_of.get(part, Times())), None) for part in parts]
+        slices = [Slice(key, part.figures, None) for key, part in parts.items()]
         if by in COMPARED and len(parts) > 1:
-            comparisons = lengths.compared([times_of.get(part, Times()) for part in parts])
-    found = _statistics(ctx, asked, Slice(WHOLE, rollup.cohort(counts, times), None), slices, counts[rollup.CASES])
+            comparisons = lengths.compared([part.times for part in parts.values()])
+    found = _statistics(ctx, asked, Slice(WHOLE, whole.figures, None), slices, whole.counts[rollup.CASES])
+    if asked.below:
+        return await asyncio.to_thread(small_numbers.kept_back, found, await asked.numbers(), asked.below)
     return replace(
-        found, comparisons=comparisons, reports=None if asked.stretches is not None else counts[rollup.REPORTS]
+        found, comparisons=comparisons, reports=None if asked.stretches is not None else whole.counts[rollup.REPORTS]
     )
+
+
+class _Cohort(NamedTuple):
+    counts: Counter[str]
+    times: Times
+
+    @property
+    def figures(self) -> CohortFigures:
+        return rollup.cohort(self.counts, self.times)
+
+
+async def _cohorts(asked: Standing, by: str | None) -> tuple[_Cohort, dict[str, _Cohort]]:
+    """The whole, and each part in which there is anything, in the order of their names."""
+    counts, (times_of, times) = await asked.counts(by), await asked.times(by)
+    parts = sorted(part for part, cells in counts.items() if cells.get(rollup.UNITS))
+    return _Cohort(_sum(counts.values()), times), {
+        part: _Cohort(counts[part], times_of.get(part, Times())) for part in parts
+    }
 
 
 async def _period(ctx: Context, asked: Standing) -> Statistics:
@@ -91,6 +114,17 @@ async def _period(ctx: Context, asked: Standing) -> Statistics:
     whole = Slice(WHOLE, None, rollup.period(start, end, before(begin), before(until)))
     asked = replace(asked, query=replace(query, start=start, end=end))
     return _statistics(ctx, asked, whole, slices, before(standing.END)[rollup.FIRST_OPENED])
+
+
+async def public(ctx: Context, who: Principal, query: Query) -> Figures | None:
+    """All that was opened, as the public reads it, as of an instant; None: no stretch ends near it."""
+    return await standing.as_of(ctx, who, query, _public)
+
+
+async def _public(asked: Standing) -> Figures:
+    (whole, quarters), (_, registries) = await _cohorts(asked, "quarter"), await _cohorts(asked, "registry")
+    by_quarter, by_registry = ({key: part.figures for key, part in of.items()} for of in (quarters, registries))
+    return Figures(whole.figures, by_quarter, by_registry, await asked.numbers(), exact=False)
 
 
 def _sum(found: Iterable[Mapping[str, int]]) -> Counter[str]:

@@ -18,13 +18,14 @@ from notifier.domain import public_figures
 from notifier.domain.definitions import VERSION
 from notifier.domain.period import midnight
 from notifier.domain.program import Program
+from notifier.domain.public_figures import Figures
 from notifier.domain.table_rows import told
-from notifier.errors import NotFound
-from notifier.services import appeal_figures, public_names, statistics
+from notifier.errors import Invalid, NotFound
+from notifier.services import appeal_figures, public_names, statistics, summed
 from notifier.services.access import DAEMON, Principal, Role
 from notifier.services.context import Context
 from notifier.services.public_names import Batch, Shown
-from notifier.services.statistics import Query
+from notifier.services.statistics import UNITS, Query
 from notifier.store import appeal_counts
 from notifier.store import publications as store
 
@@ -131,8 +132,8 @@ async def make(ctx: Context, program: Program) -> bool:
 async def _document(ctx: Context, program: Program, as_of: datetime, now: datetime) -> dict[str, Any] | None:
     told_of = program.transparency
     who = Principal(DAEMON, "service", Role.AUDITOR, programs=frozenset({program.id}))
-    found, units = await statistics.with_units(ctx, who, Query(program.id, as_of=as_of))
-    if not units:
+    found = await _figures(ctx, who, Query(program.id, as_of=as_of), as_of)
+    if not found.whole.units:
         return None
     which = appeal_counts.Which([program.id], None, None, None, as_of, of_case=False)
     async with ctx.db.pool.acquire() as con:
@@ -147,16 +148,28 @@ async def _document(ctx: Context, program: Program, as_of: datetime, now: dateti
         "delay_days": told_of.delay_days,
         "suppress_below": told_of.suppress_below,
         "definitions": VERSION,
-        "unit": found.unit,
-        "simulated": found.simulated,
+        "unit": UNITS["cohort"],
+        "times": "exact" if found.exact else "within a sixteenth",
+        "simulated": ctx.settings.simulated,
         "rules": program.digest,
-        **await asyncio.to_thread(public_figures.figures_of, units, as_of, told_of),
+        **await asyncio.to_thread(public_figures.shown, found, as_of, told_of),
         "appeals": {
             "filed": told(appeals.filed),
             **{outcome: told(n) for outcome, n in appeals.by_outcome.items()},
         },
         "corrections": [_correction(row) for row in corrections],
     }
+
+
+async def _figures(ctx: Context, who: Principal, query: Query, as_of: datetime) -> Figures:
+    """From the histories, or where those are too many, from what was added up: then times are within a sixteenth."""
+    try:
+        _, units = await statistics.with_units(ctx, who, query)
+    except Invalid as error:
+        if error.code != "too_many_cases" or (found := await summed.public(ctx, who, query)) is None:
+            raise
+        return found
+    return await asyncio.to_thread(public_figures.of_units, units, as_of)
 
 
 def _correction(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ADDING, STRETCHING = 726_030, 726_035
 _TABLES = (
     *("rollup_count", "rollup_time", "rollup_of", "ledger_of", "ledger_day"),
-    *("stretch", "stretch_count", "stretch_time"),
+    *("stretch", "stretch_count", "stretch_time", "stretch_number"),
 )
 
 

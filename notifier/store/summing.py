@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from notifier.domain import rollup
+from notifier.domain.numbers import Part
 from notifier.domain.rollup import Added, Group, Some, Spent, Sums
-from notifier.store.sums import ALL, BINS, COHORT, COHORT_DAYS, COHORT_YEARS, FIRST, PART, PERIOD, PERIOD_DAYS
+from notifier.store.sums import ALL, BINS, COHORT, COHORT_DAYS, COHORT_YEARS, FIRST, PART, PERIOD, PERIOD_DAYS, WHICH
 
 if TYPE_CHECKING:
     from notifier.store.database import Connection
@@ -185,6 +186,13 @@ async def write_stretch(con: "Connection", until: datetime, added: Added) -> Non
     await con.copy_records_to_table(
         "stretch_time", records=times, columns=[*columns, "key", "how", "at", "n", "micros"]
     )
+    parts = [
+        (0, until, *part, list(found), [one.n for one in found.values()], [one.which for one in found.values()])
+        for part, tally in (added.parts or {}).items()
+        if (found := tally.numbers())
+    ]
+    columns = ["level", "until", *Part._fields, "cell", "n", "which"]
+    await con.copy_records_to_table("stretch_number", records=parts, columns=columns)
 
 
 async def join_stretches(con: "Connection", level: int, since: datetime, until: datetime) -> None:
@@ -205,5 +213,15 @@ async def join_stretches(con: "Connection", level: int, since: datetime, until: 
         "from stretch_time r, unnest(r.at, r.n, r.micros) as e (at, n, micros) "
         f"where level = $1 - 1 and until > $2 and until <= $3 group by {group}, key, how, e.at "
         f"having sum(e.n) <> 0 or sum(e.micros) <> 0) s group by {group}, key, how",
+        level, since, until,
+    )  # fmt: skip
+    part = ", ".join(Part._fields)
+    await con.execute(
+        f"insert into stretch_number (level, until, {part}, cell, n, which) "
+        f"select $1, $3, {part}, array_agg(cell), array_agg(n), array_agg(which) from ("
+        f"select {part}, e.cell, sum(e.n)::bigint as n, {WHICH} as which "
+        "from stretch_number r, unnest(r.cell, r.n, r.which) as e (cell, n, which) "
+        f"where level = $1 - 1 and until > $2 and until <= $3 group by {part}, e.cell "
+        f"having sum(e.n) <> 0 or {WHICH} <> 0) s group by {part}",
         level, since, until,
     )  # fmt: skip

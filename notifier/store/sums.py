@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from notifier.domain import rollup
 from notifier.domain.lengths import Rows
+from notifier.domain.numbers import RING, Number, Part
 from notifier.domain.rollup import Group
+from notifier.domain.small_numbers import quarter
 
 if TYPE_CHECKING:
     from notifier.store.database import Connection
@@ -40,7 +42,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whose numbers: `by` is `month`, or a column: `registry`, `program`, `outcome`, `actor`; None for all of them.
+    """Whose numbers: `by` is `month`, `quarter`, or a column: `registry`, `program`, `outcome`, `actor`; None for all of them.
 
     `opened`: when, in whole months, or as the `basis` is, years or days. `stretches`: level and end of those whose sum it is,
     which have no years; None: of now.
@@ -62,6 +64,8 @@ class Asked:
         match self.by:
             case "month":
                 return f"{group.opened:%Y-%m}"
+            case "quarter":
+                return quarter(f"{group.opened:%Y-%m}")
             case "registry":
                 return group.registry or "none"
             case None:
@@ -73,7 +77,11 @@ class Asked:
 Counts = dict[str, Counter[str]]
 
 
-_PARTS = {"month": "to_char(opened, 'YYYY-MM')", "registry": "coalesce(nullif(registry, ''), 'none')"}
+_PARTS = {
+    "month": "to_char(opened, 'YYYY-MM')",
+    "quarter": "to_char(opened, 'YYYY-\"Q\"Q')",
+    "registry": "coalesce(nullif(registry, ''), 'none')",
+}
 
 
 def _of(asked: Asked, basis: str) -> tuple[str, str, list[Any]]:
@@ -82,15 +90,20 @@ def _of(asked: Asked, basis: str) -> tuple[str, str, list[Any]]:
     part = _PARTS.get(asked.by or "", asked.by or "''")
     where = f"basis = '{basis}' and program = any($1) and ($2::text is null or registry = $2) and opened >= $3 and opened < $4"
     if asked.stretches is not None:
-        where += " and (level, until) in (select * from unnest($5::smallint[], $6::timestamptz[]))"
-        levels, ends = ([list(column) for column in zip(*asked.stretches, strict=True)]) or ([], [])
-        return part, where, [list(asked.programs), asked.registry, start, end, levels, ends]
+        more, arguments = _of_stretches(asked.stretches, 5)
+        return part, f"{where} and {more}", [list(asked.programs), asked.registry, start, end, *arguments]
     if basis == PERIOD:  # all months are in one row
         start, end = FIRST, FIRST + timedelta(days=1)
     apart = basis == COHORT_DAYS or asked.by in ("outcome", "actor")
     over = not apart and basis in (COHORT, PERIOD_DAYS) and asked.registry is None and asked.by != "registry"
     where += f" and registry {'=' if over else '<>'} '{ALL}' and outcome {'<>' if apart else '='} '{ALL}'"
     return part, where, [list(asked.programs), asked.registry, start, end]
+
+
+def _of_stretches(stretches: Sequence[tuple[int, datetime]], at: int) -> tuple[str, list[Any]]:
+    """The condition, with its arguments from that place on."""
+    levels, ends = ([list(column) for column in zip(*stretches, strict=True)]) or ([], [])
+    return f"(level, until) in (select * from unnest(${at}::smallint[], ${at + 1}::timestamptz[]))", [levels, ends]
 
 
 async def counts(con: "Connection", asked: Asked) -> Counts:
@@ -155,6 +168,24 @@ async def times(con: "Connection", asked: Asked, now: datetime) -> Rows:
         return Rows([row[:3] for row in rows], sizes, *map(_sent, columns, (4, 8, 8)))
     found = Rows([row[:3] for row in rows], [len(row[3]) // 4 for row in rows], *map(_packed, columns, BINS))
     return found.in_grains() if asked.basis == COHORT_DAYS else found
+
+
+WHICH = f"(sum(e.which) % {RING})::bigint"
+
+
+async def numbers(con: "Connection", asked: Asked) -> dict[Part, dict[str, Number]]:
+    """Of stretches: how many, and which, are counted by each cell of each month and registry."""
+    where, arguments = _of_stretches(asked.stretches or (), 2)
+    found: dict[Part, dict[str, Number]] = {}
+    for *part, cell, n, which in await con.fetch(
+        f"select program, registry, opened, e.cell, sum(e.n)::bigint as n, {WHICH} as which "
+        "from stretch_number r, unnest(r.cell, r.n, r.which) as e (cell, n, which) "
+        f"where program = any($1) and {where} group by 1, 2, 3, 4 having sum(e.n) <> 0 or {WHICH} <> 0",
+        list(asked.programs),
+        *arguments,
+    ):
+        found.setdefault(Part(*part), {})[cell] = Number(n, which)
+    return found
 
 
 _HEADER = 20  # bytes: of an array as the protocol sends it, before its elements, which have four of their own each

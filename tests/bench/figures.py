@@ -20,11 +20,14 @@ import asyncpg
 
 from notifier import bootstrap, logs
 from notifier.daemon import spare_collector
+from notifier.domain import public_figures
+from notifier.domain.period import midnight
+from notifier.domain.transparency import Transparency
 from notifier.services import counted, rolling, statistics, stretching, summed_cases
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
 from notifier.services.statistics import Query, Statistics
-from notifier.services.summed import summed
+from notifier.services.summed import public, summed
 from notifier.settings import Settings
 from notifier.store import rollups
 from notifier.store.embedded import EmbeddedPostgres
@@ -34,7 +37,10 @@ CASES, TIMES, BATCH = 5_000_000, 7, 20_000
 THEN = datetime(2025, 7, 9, 14, 30, tzinfo=UTC)
 REGISTRIES = ("verisign", "pir", "identity-digital", "radix", "nominet", "godaddy")
 PROGRAMS = ("opioids", "pharmacy", "piracy")
-_TABLES = ("rollup_count", "rollup_time", "rollup_of", "stretch", "stretch_count", "stretch_time", "transition")
+_TABLES = (
+    *("rollup_count", "rollup_time", "rollup_of", "stretch", "stretch_count", "stretch_time", "stretch_number"),
+    "transition",
+)
 OLIVIA = Principal("Olivia Owner", "person", Role.EVALUATOR)
 
 # One row a case: when it was opened, and from there on when each thing happened, null for never.
@@ -318,6 +324,7 @@ async def _ask(ctx: Context, folder: Path, cases: int) -> None:
         )
         await timed(f"the same noons as of {then:%Y-%m-%d %H:%M}", of(as_of=then, **noon), 3)
         await timed(f"a period between them as of {then:%Y-%m-%d %H:%M}", of(as_of=then, **noon, basis="period"), 3)
+        await timed(f"what the public reads as of {then:%Y-%m-%d}", lambda then=then: _public(ctx, midnight(then)), 3)
     start = datetime(2025, 3, 1, tzinfo=UTC)
     cohort, period = Query(as_of=then, by="registry"), Query(as_of=then, by="registry", basis="period", start=start)
     for query, cell in (
@@ -355,6 +362,14 @@ async def _ask(ctx: Context, folder: Path, cases: int) -> None:
     print(
         f"           median {whole.whole.cohort.times['verified'].curve.median.value:.0f} s; DuckDB {theirs[5]:.0f} s"
     )
+
+
+async def _public(ctx: Context, as_of: datetime) -> None:
+    """Of one program, with small numbers kept back."""
+    found = await public(ctx, OLIVIA, Query("opioids", as_of=as_of))
+    assert found is not None
+    told_of = Transparency(public=True, suppress_below=10, registries=True)
+    await asyncio.to_thread(public_figures.shown, found, as_of, told_of)
 
 
 async def _copied(ctx: Context, folder: Path) -> Callable[[datetime], Awaitable[Any]]:

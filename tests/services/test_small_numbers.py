@@ -66,7 +66,7 @@ async def test_the_owner_reads_them_and_who_has_a_grant_does_not(granted: Stage)
     assert found.slices[0].cohort.funnel["opened"].n == KEPT_BACK
     assert found.comparisons == {}
     assert cohort.funnel["verified"].share is None
-    quick = await summed.summed(granted.ctx, EVA, replace(ASKED, by="registry"))  # never from what was added up
+    quick = await summed.summed(granted.ctx, EVA, replace(ASKED, by="registry"))
     assert (quick.suppress_below, quick.whole, quick.slices) == (10, found.whole, found.slices)
 
 
@@ -171,10 +171,10 @@ async def test_what_is_kept_back_of_a_day_is_found_once(granted: Stage, monkeypa
     asked: list[int] = []
     real = small_numbers.pattern
 
-    def slow(units: Any, below: int) -> Any:
+    def slow(counted: Any, below: int) -> Any:
         asked.append(below)
         time.sleep(0.2)
-        return real(units, below)
+        return real(counted, below)
 
     monkeypatch.setattr(small_numbers, "pattern", slow)
     both = await asyncio.gather(*(statistics.statistics(granted.ctx, EVA, ASKED) for _ in range(2)))

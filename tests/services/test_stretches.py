@@ -1,20 +1,26 @@
 """Figures as they stood, from stretches of what became known, against the same question answered from the histories."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
 import pytest
 
+from notifier.domain import numbers, public_figures
+from notifier.domain.figures import KEPT_BACK
 from notifier.domain.period import midnight
 from notifier.domain.table_rows import cohort_rows, period_rows
+from notifier.domain.transparency import Transparency
 from notifier.errors import Invalid
-from notifier.services import review, standing, statistics, stretching, summed, summed_cases
+from notifier.services import grants, review, standing, statistics, stretching, summed, summed_cases
+from notifier.services.access import Principal, Role
 from notifier.services.counted import CountedPage
+from notifier.services.standing import Standing
 from notifier.services.statistics import BASES, BYS, Query
 from notifier.store import stretches
-from tests.services.stages import RITA, Stage
+from tests.services.stages import ADA, RITA, Stage
 from tests.services.test_joining import opened
 from tests.services.test_statistics import EVA, tell
 from tests.services.test_summed import added_up, lasted, nobody_adds_up, same
@@ -34,11 +40,13 @@ async def SCRIPT(stage: Stage) -> None:
     await opened(stage, "twice-shop.com")
     await review.withdraw(stage.ctx, RITA, await opened(stage, "later-shop.com"), "ours", "error")
     await opened(stage, "later-shop.com")
+    await grants.give(stage.ctx, ADA, "opioids", "university", await stage.r.clock.now() + timedelta(days=30))
+    await stage.pass_time(days=1)
     await added_up(stage)
 
 
 async def _written(stage: Stage, size: int) -> int:
-    for table in ("stretch", "stretch_count", "stretch_time"):
+    for table in ("stretch", "stretch_count", "stretch_time", "stretch_number"):
         await stage.ctx.db.pool.execute(f"delete from {table}")
     n = 0
     while done := await stretching.stretch(stage.ctx, size, 1 + n % 4):
@@ -78,6 +86,76 @@ async def test_as_of_any_instant_the_same_is_said_by_both(
         await summed.summed(still.ctx, RITA, asked := Query("opioids", "pir", as_of=instants[-1], by="actor")),
         await statistics.statistics(still.ctx, RITA, asked),
     )
+
+
+@pytest.mark.parametrize("size", [1, 15])
+async def test_which_units_a_number_counts_is_the_same_by_both(
+    still: Stage, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stretches, "JOINED", 2)
+    await _written(still, size)
+    first = await still.ctx.db.fetchval("select min(until) from stretch")
+    for at in [at for at in await _instants(still) if at >= first]:
+        query = Query(as_of=at)
+        _, units = await statistics.with_units(still.ctx, RITA, query)
+        exact = numbers.counted(units)
+        assert await standing.as_of(still.ctx, RITA, query, Standing.numbers) == exact, at
+    # By hand: what a number counts is told by the sum of what each of its units is told by.
+    cells = [cells for part, cells in exact.items() if part.registry == "verisign"]
+    alone = {number for of in cells for cell, number in of.items() if cell == "funnel/verified"}
+    assert len(alone) == 1
+    assert {cell for of in cells for cell, number in of.items() if number in alone} >= {
+        "funnel/verified", "share/success", "outcome/registry_hold/registry", "time/verified/events", "time/relapse/n",
+    }  # fmt: skip
+
+
+async def test_whoever_sees_no_small_numbers_is_told_the_same_by_both(
+    still: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bound is three, so that something is told; of more cases than are read at once, too."""
+    program = still.ctx.program("opioids")
+    told_of = replace(program, transparency=replace(program.transparency, suppress_below=3))
+    monkeypatch.setitem(still.ctx.catalog.programs, "opioids", told_of)  # type: ignore[arg-type]
+    await _written(still, 6)
+    now = await still.r.clock.now()
+    days = sorted({day for at in await _instants(still) if (day := midnight(at) + _DAY) <= now})
+    kept = told = 0
+    for day, by in product(days, (None, "month", "registry")):
+        query = Query("opioids", as_of=day, by=by)  # type: ignore[arg-type]
+        exact, found = await statistics.statistics(still.ctx, EVA, query), await summed.summed(still.ctx, EVA, query)
+        assert found.suppress_below == 3
+        assert found.comparisons == {}
+        same(found, exact)
+        (counts,) = (of.cohort.funnel["opened"].n for of in [found.whole] if of.cohort)
+        kept, told = kept + (counts == KEPT_BACK), told + (counts != KEPT_BACK)
+    assert min(kept, told) > 0, "some days tell it, and some do not"
+    few = replace(still.ctx, settings=replace(still.ctx.settings, cases_at_once=1))
+    assert await summed.summed(few, EVA, query) == found
+    assert (await summed.summed(few, EVA, replace(query, as_of=None))).as_of == midnight(await still.r.clock.now())
+    for wrong in (replace(query, registry="pir"), replace(query, as_of=day + _TICK), Query("opioids", basis="period")):
+        with pytest.raises(Invalid) as fault:
+            await summed.summed(few, EVA, wrong)
+        assert fault.value.code == "suppressed"
+
+
+async def test_the_public_reads_the_same_of_more_cases_than_are_read_at_once(
+    still: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _written(still, 6)
+    told_of = Transparency(public=True, delay_days=7, suppress_below=2, registries=True)
+    program = replace(still.ctx.program("opioids"), transparency=told_of)
+    monkeypatch.setitem(still.ctx.catalog.programs, "opioids", program)  # type: ignore[arg-type]
+    who = Principal("daemon", "service", Role.AUDITOR, programs=frozenset({"opioids"}))
+    for at in (await _instants(still))[::5]:
+        day = midnight(at)
+        query = Query("opioids", as_of=day)
+        _, units = await statistics.with_units(still.ctx, who, query)
+        found = await summed.public(still.ctx, who, query)
+        exact = public_figures.of_units(units, day)
+        if found is not None:
+            assert public_figures.shown(found, day, told_of) == public_figures.shown(exact, day, told_of)
+    assert found is not None
+    assert (len(found.quarters), len(found.registries)) == (1, 2)
 
 
 async def test_what_happened_stands_where_the_histories_have_it(still: Stage) -> None:
@@ -291,9 +369,9 @@ async def test_nothing_is_recorded_in_a_stretch_that_is_written_and_other_defini
 
 async def test_nobody_sees_more_than_otherwise(still: Stage) -> None:
     await _written(still, 6)
-    at = await still.r.clock.now()
-    assert (await summed.summed(still.ctx, EVA, Query(as_of=at))).cases == 0
-    assert (await summed_cases.cases(still.ctx, EVA, Query(as_of=at), "all/funnel/opened")).n == 0
+    at, stranger = await still.r.clock.now(), replace(EVA, organisation="institute")
+    assert (await summed.summed(still.ctx, stranger, Query(as_of=at))).cases == 0
+    assert (await summed_cases.cases(still.ctx, stranger, Query(as_of=at), "all/funnel/opened")).n == 0
     with pytest.raises(Invalid, match="future"):
         await summed.summed(still.ctx, RITA, Query(as_of=at + timedelta(days=900)))
     with pytest.raises(Invalid, match="limit"):

@@ -9,6 +9,7 @@ import pytest
 
 from notifier.domain import rollup
 from notifier.domain.lengths import Rows
+from notifier.domain.numbers import RING, Number, Part, Tally
 from notifier.domain.rollup import Added, Group, Spent, Sums
 from notifier.store import stretches, summing, sums
 from notifier.store.sums import Asked
@@ -27,7 +28,7 @@ def became(*some: tuple[Spent, int, int], group: Group = _PIR, **counts: int) ->
     )
     for spent, n, micros in some:
         made.put(spent, n, micros)
-    return Added({group: made})
+    return Added({group: made}, parts={})
 
 
 async def _write(con: asyncpg.Connection, found: list[Added]) -> list[datetime]:
@@ -71,7 +72,7 @@ def _day(cell: str) -> date:
 
 def _drawn(seed: int, n: int) -> list[Added]:
     draw = Random(seed)
-    return [
+    found = [
         became(
             (draw.choice([_DAY, _BIN]), n := draw.randint(-2, 2), draw.randint(-9, 9)),
             group=draw.choice([_PIR, _OTHER]),
@@ -80,6 +81,11 @@ def _drawn(seed: int, n: int) -> list[Added]:
         )
         for _ in range(n)
     ]
+    for added in found:  # as many and the same are there again now and then, and what is counted is more than 64 bits
+        which = draw.choice([-1, 1]) * draw.randrange(RING - 9, RING)
+        cells = Tally(Counter({"units": draw.randint(-1, 1)}), Counter({"units": draw.choice([0, which])}))
+        added.parts = {Part(*draw.choice([_PIR, _OTHER])[:3]): cells}
+    return found
 
 
 @pytest.mark.parametrize("joined", [2, 3])
@@ -110,6 +116,14 @@ async def test_any_sum_of_stretches_is_that_of_what_was_written(
             (of, cell): n for of, cells in (await sums.counts(con, asked)).items() for cell, n in cells.items() if n
         }
         assert read == {key: n for key, n in counts.items() if n}
+        parts: dict[Part, tuple[int, int]] = {}
+        for added in found[:at]:
+            for part, tally in (added.parts or {}).items():
+                n, which = parts.get(part, (0, 0))
+                parts[part] = n + tally.n["units"], which + tally.which["units"]
+        assert await sums.numbers(con, asked) == {
+            part: {"units": Number(n, which % 2**61)} for part, (n, which) in parts.items() if n or which % 2**61
+        }
         for day in (date(2026, 1, 20), date(2026, 2, 1), date(2026, 2, 9), date(2026, 3, 22)):
             months = {key: n for key, n in happened.items() if day.replace(day=1) <= _day(key[1]) < day and n}
             in_month = (await sums.happened_in_month(con, asked, day)).items()

@@ -119,9 +119,22 @@ def _whole(found: Published) -> dict[str, Any]:
 
 def _csv(made: Mapping[str, Any]) -> str:
     """Every figure as a row, behind rows that say what they are of; then what was put right, and the names."""
-    about = ("program", "name", "owner", "day", "made_on", "delay_days", "suppress_below", "definitions", "unit")
+    about = (
+        "program",
+        "name",
+        "owner",
+        "day",
+        "made_on",
+        "delay_days",
+        "suppress_below",
+        "definitions",
+        "unit",
+        "times",
+    )
     rows: list[dict[str, Cell]] = [
-        {"slice": "about", "part": name, "figure": safe_cell(made[name])} for name in (*about, "simulated", "rules")
+        {"slice": "about", "part": name, "figure": safe_cell(made[name])}
+        for name in (*about, "simulated", "rules")
+        if name in made  # earlier documents do not say what times are
     ]
     rows += table(made)
     rows += [{"slice": "appeals", "part": "appeals", "figure": name, "n": n} for name, n in made["appeals"].items()]
