@@ -30,6 +30,8 @@ _SCHEMES: Mapping[str, str] = {
 
 def lines(text: str) -> list[str]:
     """The lines of `text`, without control characters and lone surrogates; hidden ones stand as [U+202E]."""
+    if text.isascii() and text.isprintable():  # as most is: it has none of them
+        return [text]
     return [_clean(line) for line in _BREAK.split(text)]
 
 

@@ -10,6 +10,7 @@ import socket
 import struct
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 import dns.exception
 import dns.flags
@@ -224,6 +225,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._server.begin(wire, client)
 
 
+@lru_cache
 def soa(apex: dns.name.Name) -> dns.rrset.RRset:
     """A zone's SOA record."""
     zone = apex.to_text(omit_final_dot=True)

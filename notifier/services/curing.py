@@ -57,18 +57,22 @@ async def look_for_cure(ctx: Context, case_id: str) -> None:
         case = await case_store.get(con, case_id)
         if case is None:
             return
-        wanted = _may_come_back(ctx, case, await ctx.db.clock.now()) or await _waits(con, case)
         unseen = case.embargo or await _down(con, case)
-        sample = await pages.reported(con, case)
+        # Where nothing can be seen, whether anybody waits is asked below, once.
+        wanted = unseen or _may_come_back(ctx, case, await ctx.db.clock.now()) or await _waits(con, case)
     if case.merged_into is not None:
         async with ctx.db.transaction(DAEMON) as tx:
             await _again(tx, case.merged_into, tx.now)
         return
     if not wanted:
         return
-    if not unseen and not await slots.turn(ctx, case, case_id, JobKind.CURE, routine=True):
-        return
-    seen = None if unseen else await look(ctx, case.target, sample, charged=True)
+    seen = None
+    if not unseen:
+        if not await slots.turn(ctx, case, case_id, JobKind.CURE, routine=True):
+            return
+        async with ctx.db.pool.acquire() as con:
+            sample = await pages.reported(con, case)
+        seen = await look(ctx, case.target, sample, charged=True)
     async with ctx.db.transaction(DAEMON) as tx:
         locked = await case_store.lock(tx.con, case_id)
         if locked is not None:

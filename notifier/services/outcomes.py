@@ -56,9 +56,9 @@ async def observe(ctx: Context, claim_id: str) -> None:
         await observations.insert(tx.con, observation, locked.id, "look", seen.to_json(), seen.at, claim_id)
         await watching.compare(ctx, tx, locked, seen, observation)
         await _judge(ctx, tx, locked, claim_id, seen)
-        locked = await case_store.lock(tx.con, case.id)
-        if locked is not None:
-            await lifecycle.note(ctx, tx, locked, seen, observation)
+        judged = await case_store.get(tx.con, case.id)
+        if judged is not None:
+            await lifecycle.note(ctx, tx, judged, seen, observation)
 
 
 async def _judge(ctx: Context, tx: Tx, case: Case, claim_id: str, seen: Look) -> None:

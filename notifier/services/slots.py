@@ -42,7 +42,7 @@ async def turn(ctx: Context, case: Case, ref: str, kind: JobKind, *, routine: bo
         return True
     pace = pace_of(ctx, server)
     async with ctx.db.transaction(DAEMON) as tx:
-        await case_store.lock(tx.con, case.id)
+        await case_store.hold(tx.con, case.id)
         line = await store.lock(tx.con, server, look_pace.fresh(tx.now))
         at, asked = await store.turn(tx.con, ref)
         if line.paused(tx.now) or (routine and not asked):
@@ -54,7 +54,8 @@ async def turn(ctx: Context, case: Case, ref: str, kind: JobKind, *, routine: bo
             line, later = look_pace.charged(pace, line, tx.now), None
         await store.save(tx.con, server, line)
         if later is None:
-            await store.take(tx.con, ref)
+            if at is not None:
+                await store.take(tx.con, ref)
             return True
         await store.give(tx.con, ref, later.at)
         await tx.add_timer(case.id, Timer(kind, ref, later.at))

@@ -228,11 +228,14 @@ def from_row(row: "asyncpg.Record") -> Case:
 
 async def lock(con: "Connection", case_id: str) -> Case | None:
     """The case, locked until the transaction ends."""
-    # The lock comes first: `involved` must be read after whoever held it has committed. No stronger one than an update
-    # takes: a case that follows this one is checked against it (foreign key) and must not wait.
-    if await con.fetchval("select 1 from cases where id = $1 for no key update", case_id) is None:
-        return None
-    return await get(con, case_id)
+    # The lock comes first: `involved` must be read after whoever held it has committed.
+    return await get(con, case_id) if await hold(con, case_id) else None
+
+
+async def hold(con: "Connection", case_id: str) -> bool:
+    """Lock the case until the transaction ends, and read nothing of it; whether there is one."""
+    # No stronger lock than an update takes: a case that follows this one is checked against it (foreign key) and must not wait.
+    return await con.fetchval("select 1 from cases where id = $1 for no key update", case_id) is not None
 
 
 async def get(con: "Connection", case_id: str) -> Case | None:

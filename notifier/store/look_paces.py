@@ -14,13 +14,16 @@ _COLUMNS = "free_at, line_until, paused_until"
 
 async def lock(con: "Connection", server: str, first: Line) -> Line:
     """The line, locked until the transaction ends; `first` is what a server begins with."""
-    await con.execute(
-        f"insert into look_pace (server, {_COLUMNS}) values ($1, $2, $3, null) on conflict do nothing",
-        server,
-        first.free_at,
-        first.line_until,
-    )
-    row = await con.fetchrow(f"select {_COLUMNS} from look_pace where server = $1 for update", server)
+    read = f"select {_COLUMNS} from look_pace where server = $1 for update"
+    row = await con.fetchrow(read, server)
+    if row is None:
+        await con.execute(
+            f"insert into look_pace (server, {_COLUMNS}) values ($1, $2, $3, null) on conflict do nothing",
+            server,
+            first.free_at,
+            first.line_until,
+        )
+        row = await con.fetchrow(read, server)
     return Line(**dict(row))
 
 
