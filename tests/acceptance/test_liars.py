@@ -14,7 +14,7 @@ import structlog
 from .liars import Liars
 
 FULL = bool(os.environ.get("NOTIFIER_TEST_LIARS"))
-COUNT = int(os.environ.get("NOTIFIER_TEST_LIARS_COUNT") or (50 if FULL else 2))  # names of each registry
+COUNT = int(os.environ.get("NOTIFIER_TEST_LIARS_COUNT") or (50 if FULL else 1))  # names of each registry
 
 
 @pytest.fixture
