@@ -95,13 +95,11 @@ class DnsServer:
     async def answer(self, wire: bytes, *, tcp: bool) -> bytes | None:
         """The wire form of the answer; None: say nothing (RFC 1034 leaves garbage unanswered, a timeout
         does too)."""
-        try:
-            query = dns.message.from_wire(wire)
-        except (dns.exception.DNSException, struct.error):
-            return None
-        if query.flags & dns.flags.QR:
+        query = _read(wire[2:])
+        if query is None or query.flags & dns.flags.QR:
             return None
         reply = dns.message.make_response(query, our_payload=MAX_UDP)
+        reply.id = int.from_bytes(wire[:2])
         reply.flags &= ~dns.flags.RA
         if query.opcode() != dns.opcode.QUERY or len(query.question) != 1:
             reply.set_rcode(dns.rcode.NOTIMP)
@@ -152,7 +150,7 @@ class DnsServer:
         if kind == dns.rdatatype.TXT and plain in self.texts:
             reply.flags |= dns.flags.AA
             told = [f'"{text}"' for text in self.texts[plain]]
-            reply.answer.append(dns.rrset.from_text_list(name, TTL, "IN", "TXT", told))
+            reply.answer.append(records(name, TTL, "TXT", *told))
             return
         zone = self._world.zone_of(plain)
         if zone is None:
@@ -165,15 +163,15 @@ class DnsServer:
                 self._deny(reply, apex)  # The parent is authoritative for DS (RFC 4035 §3.1.4.1); the name is unsigned.
                 return
             hosts = [f"{host}." for host in found.nameservers]
-            reply.authority.append(dns.rrset.from_text_list(owner, TTL, "IN", "NS", hosts))
+            reply.authority.append(records(owner, TTL, "NS", *hosts))
             inside = [host for host in found.nameservers if host.endswith(f".{found.a_label}")]
-            reply.additional += [dns.rrset.from_text(f"{h}.", TTL, "IN", "A", GLUE_ADDRESS) for h in inside]
+            reply.additional += [records(f"{h}.", TTL, "A", GLUE_ADDRESS) for h in inside]
             return
         reply.flags |= dns.flags.AA
         if name == apex:
             server = f"ns.{zone}."
             if kind == dns.rdatatype.NS:
-                reply.answer.append(dns.rrset.from_text(apex, TTL, "IN", "NS", server))
+                reply.answer.append(records(apex, TTL, "NS", server))
             elif kind == dns.rdatatype.SOA:
                 reply.answer.append(soa(apex))
             else:
@@ -182,7 +180,7 @@ class DnsServer:
         if found is not None and owner is not None and found.residual_glue:
             glue = dns.name.from_text(f"ns1.{found.a_label}")
             if name == glue and kind == dns.rdatatype.A:
-                reply.answer.append(dns.rrset.from_text(glue, TTL, "IN", "A", GLUE_ADDRESS))
+                reply.answer.append(records(glue, TTL, "A", GLUE_ADDRESS))
                 return
             if name in (owner, glue):
                 self._deny(reply, apex)
@@ -225,12 +223,28 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._server.begin(wire, client)
 
 
-@lru_cache
+# Few questions are asked again and again, and to read one, or the text of a record, takes longer than to answer.
+
+
+@lru_cache(2_000)
+def _read(question: bytes) -> dns.message.Message | None:
+    """A query without its id; None for what is none."""
+    try:
+        return dns.message.from_wire(b"\0\0" + question)
+    except (dns.exception.DNSException, struct.error):
+        return None
+
+
+@lru_cache(2_000)
+def records(name: dns.name.Name | str, ttl: int, kind: str, *texts: str) -> dns.rrset.RRset:
+    """What a name has of a kind, as zone files write it; the same object each time, so nobody may change it."""
+    return dns.rrset.from_text(name, ttl, "IN", kind, *texts)
+
+
 def soa(apex: dns.name.Name) -> dns.rrset.RRset:
     """A zone's SOA record."""
     zone = apex.to_text(omit_final_dot=True)
-    text = f"ns.{zone}. hostmaster.{zone}. 1 1800 900 604800 {NEGATIVE_TTL}"
-    return dns.rrset.from_text(apex, NEGATIVE_TTL, "IN", "SOA", text)
+    return records(apex, NEGATIVE_TTL, "SOA", f"ns.{zone}. hostmaster.{zone}. 1 1800 900 604800 {NEGATIVE_TTL}")
 
 
 def _one_port(port: int) -> tuple[socket.socket, socket.socket]:

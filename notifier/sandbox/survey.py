@@ -17,7 +17,7 @@ import dns.rrset
 from aiohttp import web
 
 from notifier.clock import Clock
-from notifier.sandbox.dns_server import DnsServer, soa
+from notifier.sandbox.dns_server import DnsServer, records, soa
 from notifier.sandbox.world import HOSTS, REGISTRARS, Registration, World
 
 TTL = 300
@@ -131,7 +131,7 @@ class Resolver(DnsServer):
         reply.flags |= dns.flags.RA
         host = name.to_text(omit_final_dot=True).lower()
         if host in _DESKS and kind == dns.rdatatype.MX:
-            reply.answer.append(dns.rrset.from_text(name, TTL, "IN", "MX", f"10 mail.{host}."))
+            reply.answer.append(records(name, TTL, "MX", f"10 mail.{host}."))
             return
         if found is None or not found.delegated:
             reply.set_rcode(dns.rcode.NXDOMAIN)
@@ -143,12 +143,12 @@ class Resolver(DnsServer):
         if not own and not profile.wildcard and not self._below(host, found.a_label, profile):
             reply.set_rcode(dns.rcode.NXDOMAIN)
         elif kind == dns.rdatatype.A:
-            reply.answer.append(dns.rrset.from_text(name, TTL, "IN", "A", found.address))
+            reply.answer.append(records(name, TTL, "A", found.address))
         elif kind == dns.rdatatype.NS and host == found.a_label:
             servers = [f"{server}." for server in found.nameservers]
-            reply.answer.append(dns.rrset.from_text_list(name, TTL, "IN", "NS", servers))
+            reply.answer.append(records(name, TTL, "NS", *servers))
         elif kind == dns.rdatatype.MX and profile.mail and host == found.a_label:
-            reply.answer.append(dns.rrset.from_text(name, TTL, "IN", "MX", f"10 mail.{found.a_label}."))
+            reply.answer.append(records(name, TTL, "MX", f"10 mail.{found.a_label}."))
 
     def _below(self, host: str, a_label: str, profile: Profile) -> bool:
         return host in set(self._survey.hosts(a_label, profile))
