@@ -8,23 +8,27 @@ from typing import Any
 
 import pytest
 
+from notifier.domain import public_figures
 from notifier.domain.appeal import Cause, Outcome
 from notifier.domain.look import Look, Registration
 from notifier.domain.program import Program
 from notifier.domain.safety import Target
 from notifier.domain.transparency import Transparency
-from notifier.errors import NotFound
+from notifier.errors import Invalid, NotFound
 from notifier.sandbox.world import Act
-from notifier.services import access, deconfliction, hearing, public_names, transparency
+from notifier.services import access, deconfliction, hearing, public_names, statistics, stretching, transparency
 from notifier.services.access import Principal, Role
 from notifier.services.context import Context
 from notifier.services.deconfliction import EntryIn
 from notifier.services.looking import look
 from notifier.services.public_names import Batch, Shown
+from notifier.services.statistics import Query
 from notifier.store import publications as store
 from tests.services.stages import HOOK, MAIL, ROLF, START, Stage, agree
 from tests.services.test_appeals import appealed, held
+from tests.services.test_joining import opened
 from tests.services.test_live_and_orders import moved, sample
+from tests.services.test_summed import added_up
 
 OPEN = Transparency(public=True, delay_days=7, names="after_end")
 DORA = Principal("Dora", "person", Role.REVIEWER, permissions=frozenset({access.DECONFLICT}))
@@ -139,6 +143,29 @@ async def test_small_numbers_and_registries_only_where_the_program_says_so(stage
     assert {row["n"] for row in rows} <= {None, 0}
     assert {(row["share"], row["days"]) for row in rows if row["n"] is None} == {(None, None)}
     assert (document["suppress_below"], document["appeals"]["filed"]) == (10, 0)
+
+
+async def test_of_more_cases_than_are_read_at_once_it_is_told_what_was_added_up(stage: Stage) -> None:
+    program = tell(stage, replace(OPEN, registries=True))
+    await held(stage)
+    await opened(stage, "second-shop.com")
+    await stage.r.advance_to(datetime(2026, 11, 10, tzinfo=UTC))
+    few = replace(stage.ctx, settings=replace(stage.ctx.settings, cases_at_once=1))
+    with pytest.raises(Invalid, match="cases_at_once"):
+        await transparency.make(few, program)  # no stretch of what became known is written, so nothing tells it
+    await added_up(stage)
+    while await stretching.stretch(stage.ctx, 1):
+        pass
+    assert await transparency.make(few, program)
+    made = (await transparency.published(stage.ctx, "opioids")).document
+    assert made is not None
+    day = program.transparency.as_of(await stage.r.clock.now())
+    who = Principal("daemon", "service", Role.AUDITOR, programs=frozenset({"opioids"}))
+    _, units = await statistics.with_units(stage.ctx, who, Query("opioids", as_of=day))
+    exact = public_figures.shown(public_figures.of_units(units, day), day, program.transparency)
+    assert made["times"] == "within a sixteenth"
+    assert (made["whole"], made["registries"]) == (exact["whole"], exact["registries"])
+    assert [quarter["rows"] for quarter in made["quarters"]] == [quarter["rows"] for quarter in exact["quarters"]]
 
 
 async def test_a_program_takes_back_at_once_what_it_told(ended: Stage) -> None:
