@@ -19,6 +19,7 @@ from notifier.domain.hostile import defang, lines, one_line, spelled
         ("\u202egnp", "[U+202E]gnp"),
         ("zero\u200bwidth\ufeff", "zero[U+200B]width[U+FEFF]"),
         ("tag\U000e0041", "tag[U+E0041]"),
+        ("a filler\u115f that counts as a letter", "a filler[U+115F] that counts as a letter"),
         ("lone \ud800 one", "lone one"),
         ("日本語 ß", "日本語 ß"),
         ("", ""),

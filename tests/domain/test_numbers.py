@@ -29,6 +29,8 @@ def test_two_numbers_of_the_same_units_are_one_and_of_others_are_not() -> None:
     assert of["funnel/sent"] == of["funnel/approved"] == of["time/notice/events"] == of["time/receipt/n"]
     assert of["funnel/opened"] == of["time/notice/n"]
     assert of["funnel/opened"] - of["funnel/sent"] == of["time/notice/censored"]
+    april = found[Part("opioids", "verisign", _APRIL)]
+    assert april[CASES] == april["funnel/opened"], "of one case each"
     other, alone = found[Part("opioids", "", _MARCH)]["funnel/opened"], of["funnel/sent"]
     assert (other.n, alone.n) == (1, 1)
     assert other != alone

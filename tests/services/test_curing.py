@@ -9,8 +9,9 @@ import pytest
 from notifier.domain.answer import Answer
 from notifier.sandbox.site_server import Cloak
 from notifier.sandbox.world import Act, Content
+from notifier.services import review
 from tests.services.conftest import Opens
-from tests.services.stages import MAIL, Stage
+from tests.services.stages import MAIL, RITA, Stage
 from tests.services.test_ladder import LADDER, capture_again, everybody
 from tests.services.test_meeting import at_host, at_registrar, at_registry, says
 
@@ -111,6 +112,21 @@ async def test_a_name_that_is_held_shows_nothing_and_so_is_not_cured(stage: Stag
     case = await stage.case(case_id)
     assert (case["state"], case["outcome"], case["undo"]) == ("resolved", "registry_hold", "none")
     assert await told_back(stage, case_id) == []
+
+
+async def test_nobody_looks_once_nobody_waits_for_it(stage: Stage) -> None:
+    case_id = await at_registry(stage)
+    await stage.pass_time(days=2)
+    seen = "observation where claim_id is null and case_id = $1"
+    assert await stage.count(seen, case_id) > 2, "they do while somebody does"
+    await review.withdraw(stage.ctx, RITA, case_id, "it was the wrong name", "error")
+    before = await stage.count(seen, case_id)
+    await stage.pass_time(days=3)
+    watched = await stage.count("timer where kind = 'notice.watch' and fired_at is not null")
+    assert await stage.count(seen, case_id) - before == watched > 0, "what was taken back is watched, and that is all"
+    assert (
+        await stage.count("timer where kind = 'case.look_for_cure' and fired_at is null and cancelled_at is null") == 0
+    )
 
 
 async def test_a_host_that_removed_what_it_was_asked_to_is_told_nothing_more(stage: Stage) -> None:

@@ -100,6 +100,7 @@ async def test_which_units_a_number_counts_is_the_same_by_both(
         _, units = await statistics.with_units(still.ctx, RITA, query)
         exact = numbers.counted(units)
         assert await standing.as_of(still.ctx, RITA, query, Standing.numbers) == exact, at
+        assert await standing.as_of(still.ctx, RITA, replace(query, program="authority-order"), Standing.numbers) == {}
     # By hand: what a number counts is told by the sum of what each of its units is told by.
     cells = [cells for part, cells in exact.items() if part.registry == "verisign"]
     alone = {number for of in cells for cell, number in of.items() if cell == "funnel/verified"}
@@ -363,7 +364,8 @@ async def test_nothing_is_recorded_in_a_stretch_that_is_written_and_other_defini
         assert not await stretching.stretch(stage.ctx, 1)
         assert (await summed.summed(stage.ctx, RITA, Query(as_of=until))).case_list is not None  # from the histories
     await added_up(stage)
-    assert not await stage.ctx.db.fetchval("select count(*) from stretch")
+    for table in ("stretch", "stretch_count", "stretch_time", "stretch_number"):
+        assert not await stage.ctx.db.fetchval(f"select count(*) from {table}"), table
     assert await _written(stage, 1)
 
 
