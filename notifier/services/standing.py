@@ -28,8 +28,15 @@ _LITTLE, _TRIES, _PAUSE_S, _BATCH = 500, 8, 0.03, 4_000
 T = TypeVar("T")
 
 
-async def now(ctx: Context, who: Principal, query: Query, answer: "Callable[[Standing], Awaitable[T]]") -> T | None:
-    """Where small numbers are kept back, as it stood at the last midnight. None: not all of it is added up yet."""
+async def now(
+    ctx: Context,
+    who: Principal,
+    query: Query,
+    answer: "Callable[[Standing], Awaitable[T]]",
+    *,
+    keeps_back: bool = False,
+) -> T | None:
+    """None: not all of it is added up yet. Where small numbers are kept back, as of the last midnight, as `as_of` has it."""
     bounds, until = bounds_of(query), await _caught_up(ctx)
     async with ctx.db.pool.acquire() as con, con.transaction(isolation="repeatable_read", readonly=True):
         programs = await statistics.asked_about(ctx, con, who, query, until)
@@ -40,15 +47,25 @@ async def now(ctx: Context, who: Principal, query: Query, answer: "Callable[[Sta
             known = until if state.behind is None else min(until, state.behind - MICRO)
             more = [await _beside(con, query, programs, edge, _of_now) for edge in bounds.edges]
             return await answer(Standing(con, replace(query, as_of=known), programs, bounds, until, None, more))
-    return await as_of(ctx, who, query, answer)
+    return await as_of(ctx, who, query, answer, keeps_back=keeps_back)
 
 
-async def as_of(ctx: Context, who: Principal, query: Query, answer: "Callable[[Standing], Awaitable[T]]") -> T | None:
-    """None: no stretch ends near it. Raises Invalid for a question that may not be asked where small numbers are kept back."""
+async def as_of(
+    ctx: Context,
+    who: Principal,
+    query: Query,
+    answer: "Callable[[Standing], Awaitable[T]]",
+    *,
+    keeps_back: bool = False,
+) -> T | None:
+    """None: no stretch ends near it, or small numbers are kept back, and nobody says that `answer` `keeps_back` what is below
+    `Standing.below`. Raises Invalid for a question that may not be asked then."""
     bounds, clock = bounds_of(query), await ctx.db.clock.now()
     async with ctx.db.pool.acquire() as con:
         programs = await statistics.asked_about(ctx, con, who, query, clock)
         if below := await grants.suppress_below(ctx, con, who, programs, clock):
+            if not keeps_back:
+                return None
             query = small_numbers.narrowed(query, programs, clock)
         at = await statistics.closed_instant(con, query, clock)
         async with con.transaction(isolation="repeatable_read", readonly=True):

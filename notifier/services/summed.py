@@ -33,7 +33,7 @@ async def summed(ctx: Context, who: Principal, query: Query) -> Statistics:
     that does.
     """
     find = standing.now if query.as_of is None else standing.as_of
-    if (found := await find(ctx, who, query, lambda asked: _answer(ctx, asked))) is not None:
+    if (found := await find(ctx, who, query, lambda asked: _answer(ctx, asked), keeps_back=True)) is not None:
         return found
     return await statistics.statistics(ctx, who, query, reports=query.as_of is None and query.basis == "cohort")
 

@@ -133,6 +133,9 @@ async def test_whoever_sees_no_small_numbers_is_told_the_same_by_both(
     few = replace(still.ctx, settings=replace(still.ctx.settings, cases_at_once=1))
     assert await summed.summed(few, EVA, query) == found
     assert (await summed.summed(few, EVA, replace(query, as_of=None))).as_of == midnight(await still.r.clock.now())
+    for cell in ("all/funnel/opened", "all/funnel/verified", "verisign/funnel/sent"):
+        with pytest.raises(Invalid, match="the cases behind a number are not told"):
+            await summed_cases.cases(still.ctx, EVA, replace(query, by="registry"), cell)
     for wrong in (replace(query, registry="pir"), replace(query, as_of=day + _TICK), Query("opioids", basis="period")):
         with pytest.raises(Invalid) as fault:
             await summed.summed(few, EVA, wrong)
