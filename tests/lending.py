@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from notifier import rehearsal
+from notifier.store.audit import FAILURES
 from notifier.store.database import Database
 
 _MOST = 50  # tests, then a new one: rows that were deleted take room until they are swept
@@ -138,7 +139,7 @@ class Lending:
         again = False
         try:
             yield lent.dsn
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # a test may end our connection too
+            with suppress(*FAILURES):  # a test may end our connection too
                 again = await lent.emptied()
         finally:
             if again:

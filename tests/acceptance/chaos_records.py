@@ -7,12 +7,13 @@ from typing import Any
 
 import asyncpg
 
+from notifier.store.audit import FAILURES
 from notifier.store.embedded import running_dsn
 
 from .chaos_cast import key_of, party_of
 from .story import Entry, Notice
 
-AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+AWAY = FAILURES
 _NEAR_AT_ONCE = 150
 
 

@@ -17,6 +17,7 @@ from notifier.net.imap_watch import ImapWatch, Pauses
 from notifier.net.mailbox import MAX_BYTES, Arrived, Mailbox
 from notifier.rehearsal import free_port
 from notifier.store.alone import MAILBOX_LOCK, alone
+from notifier.store.audit import FAILURES
 from tests.mail.dovecot import PASSWORD, USER, Dovecot
 from tests.mail.test_imap import OURS, QUICK, letter, loopback, until
 from tests.services.conftest import open_stage  # noqa: F401 - a fixture
@@ -89,7 +90,7 @@ async def test_the_lock_goes_with_its_connection(stage: Stage, database_url: str
         )
         await other.close()
         await asyncio.sleep(0.3)  # until the client has heard of it
-        with pytest.raises((asyncpg.PostgresError, OSError, asyncpg.InterfaceError)):
+        with pytest.raises(FAILURES):
             await held()
     async with alone(db, MAILBOX_LOCK) as again:
         assert again is not None
