@@ -17,10 +17,10 @@ from typing import NamedTuple
 from notifier.domain import figures
 from notifier.domain.figures import ACTS, CohortFigures, PeriodFigures, TimeTo
 from notifier.domain.history import History, units
-from notifier.domain.numbers import Part, Tally, tally_of
+from notifier.domain.numbers import CASES, Part, Tally, tally_of
 from notifier.domain.period import MICRO, midnight
 
-UNITS, CASES, REPORTS = "units", "cases", "reports"  # of a cohort
+UNITS, REPORTS = "units", "reports"  # of a cohort
 FIRST_OPENED, OPENED, CLOSED = "flow/first_opened", "flow/opened", "flow/closed"  # of a period
 
 # What each number of a period counts: how often what happened before it, and before its end, is in it.

@@ -224,8 +224,6 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 # Few questions are asked again and again, and to read one, or the text of a record, takes longer than to answer.
-
-
 @lru_cache(2_000)
 def _read(question: bytes) -> dns.message.Message | None:
     """A query without its id; None for what is none."""

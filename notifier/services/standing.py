@@ -3,8 +3,8 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -13,10 +13,11 @@ from notifier.domain.definitions import VERSION
 from notifier.domain.history import Change, fold
 from notifier.domain.lengths import Row, Rows, Times
 from notifier.domain.numbers import NONE, Number, Part
-from notifier.domain.period import MICRO, begin_of, midnight, month_after
+from notifier.domain.period import MICRO, midnight, month_after
 from notifier.domain.rollup import Added, Group, Happened, Sums
 from notifier.services import grants, rolling, small_numbers, statistics, stretching
 from notifier.services.access import Principal
+from notifier.services.bounds import Bounds, Edge, bounds_of, midnight_near
 from notifier.services.context import Context
 from notifier.services.statistics import Query
 from notifier.store import rollups, stretches, sums, transitions
@@ -26,16 +27,10 @@ from notifier.store.sums import Asked, Counts, Range
 _LITTLE, _TRIES, _PAUSE_S, _BATCH = 500, 8, 0.03, 4_000
 
 T = TypeVar("T")
+Answer = Callable[["Standing"], Awaitable[T]]
 
 
-async def now(
-    ctx: Context,
-    who: Principal,
-    query: Query,
-    answer: "Callable[[Standing], Awaitable[T]]",
-    *,
-    keeps_back: bool = False,
-) -> T | None:
+async def now(ctx: Context, who: Principal, query: Query, answer: "Answer[T]", *, keeps_back: bool = False) -> T | None:
     """None: not all of it is added up yet. Where small numbers are kept back, as of the last midnight, as `as_of` has it."""
     bounds, until = bounds_of(query), await _caught_up(ctx)
     async with ctx.db.pool.acquire() as con, con.transaction(isolation="repeatable_read", readonly=True):
@@ -51,12 +46,7 @@ async def now(
 
 
 async def as_of(
-    ctx: Context,
-    who: Principal,
-    query: Query,
-    answer: "Callable[[Standing], Awaitable[T]]",
-    *,
-    keeps_back: bool = False,
+    ctx: Context, who: Principal, query: Query, answer: "Answer[T]", *, keeps_back: bool = False
 ) -> T | None:
     """None: no stretch ends near it, or small numbers are kept back, and nobody says that `answer` `keeps_back` what is below
     `Standing.below`. Raises Invalid for a question that may not be asked then."""
@@ -87,7 +77,7 @@ async def _beside(
     con: Connection,
     query: Query,
     programs: Iterable[str],
-    edge: "Edge",
+    edge: Edge,
     read: Callable[[Connection, Sequence[str]], Awaitable[_Said]],
 ) -> "More":
     """Of what was opened there, or of a period, of what happened there; so many cases at a time."""
@@ -108,7 +98,7 @@ def _add(
     added: Added,
     names: Iterable[tuple[Sequence[Sequence[Change]], Mapping[str, int]]],
     basis: statistics.Basis,
-    edge: "Edge",
+    edge: Edge,
 ) -> None:
     for cases, reports in names:
         histories = [fold(changes) for changes in cases if changes]
@@ -150,78 +140,6 @@ async def _caught_up(ctx: Context) -> datetime:
         if not await rolling.roll(ctx):  # another process is at it
             await asyncio.sleep(_PAUSE_S)
     return now
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """What lies between a bound of the question and the nearest midnight, from `start` to before `end`.
-
-    With `sign` 1 the question has it beside its whole days; with -1 they have it, and the question has not.
-    """
-
-    start: datetime
-    end: datetime
-    sign: int
-    bound: datetime
-
-
-BEGIN, END = begin_of(sums.FIRST), begin_of(sums.LAST)  # of a period without a bound
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What is asked about. Of a cohort, the whole `years` (UTC) that are nearest, and the `months` that these lack (1), or have
-    too many (-1); `whole`: the months that they are together; `days`: those that the months lack, or have too many.
-    `window`: of a period, from when until when. `edges`: parts of days."""
-
-    years: Range = field(default_factory=Range)
-    months: Sequence[tuple[Range, int]] = ()
-    whole: Range = field(default_factory=Range)
-    days: Sequence[tuple[Range, int]] = ()
-    edges: Sequence[Edge] = ()
-    window: tuple[datetime, datetime] = (BEGIN, END)
-
-
-def bounds_of(query: Query) -> Bounds:
-    start, end = (min(bound.astimezone(UTC), END) if bound else None for bound in (query.start, query.end))
-    if query.basis == "period":
-        window = (start or BEGIN, end or END)
-        # Of what happened before a bound.
-        edges = [edge for bound in dict.fromkeys(window) for edge in _between(bound, _midnight_near(bound), -1)]
-        return Bounds(edges=edges, window=window)
-    years, whole = [sums.FIRST, sums.LAST], [sums.FIRST, sums.LAST]
-    months, days, edges = list[Edge](), list[Edge](), list[Edge]()
-    for side, bound, sign in ((0, start, 1), (1, end, -1)):
-        if bound is not None and bound < END:
-            first = midnight(bound).replace(day=1)
-            day, month = _midnight_near(bound), _nearest(bound, first, month_after(first))
-            year = _nearest(month, first.replace(month=1), first.replace(year=first.year + 1, month=1))
-            edges += _between(bound, day, sign)
-            days += _between(day, month, sign)
-            months += _between(month, year, sign)
-            years[side], whole[side] = year.date(), month.date()
-        elif bound is not None:  # the calendar ends
-            years[side] = whole[side] = sums.LAST
-    return Bounds(Range(*years), _ranges(months), Range(*whole), _ranges(days), edges)
-
-
-def _ranges(found: Iterable[Edge]) -> list[tuple[Range, int]]:
-    return [(Range(of.start.date(), of.end.date()), of.sign) for of in found]
-
-
-def _midnight_near(at: datetime) -> datetime:
-    return _nearest(at, midnight(at), midnight(at) + timedelta(days=1))
-
-
-def _nearest(at: datetime, before: datetime, after: datetime) -> datetime:
-    return before if at - before <= after - at else after
-
-
-def _between(at: datetime, other: datetime, sign: int) -> list[Edge]:
-    """What lies from one to the other, with this sign, or where the other is earlier, the opposite one."""
-    if at == other:
-        return []
-    return [Edge(at, other, sign, at) if at < other else Edge(other, at, -sign, at)]
 
 
 class More(NamedTuple):
@@ -298,7 +216,7 @@ class Standing:
         found = {part: Happened(_there(cells)) for part, cells in months.items()}
         for bound in self.bounds.window:
             if bound != midnight(bound).replace(day=1):
-                day = _midnight_near(bound).date()
+                day = midnight_near(bound).date()
                 told = await sums.happened_in_month(self.con, asked, day) if day.day != 1 else {}
                 _and_more(told, self._more(asked), partial(Sums.happened_in_month, day=day))
                 _and_more(told, self._more(asked, {bound}), lambda more: more.happened)
@@ -347,7 +265,7 @@ class Standing:
 
     async def groups_before(self, cell: str, at: datetime) -> Counter[Group]:
         """To how many cases of each group it happened before a month, or a bound of what is asked about; as it stood."""
-        asked, day = self.of(Range(), None), _midnight_near(at).date()
+        asked, day = self.of(Range(), None), midnight_near(at).date()
         found = await sums.of_happened(self.con, asked, cell, day)
         _with_more(found, self._more(asked), partial(Sums.happened_before, cell=cell, day=day))
         return _with_more(found, self._more(asked, {at}), partial(Sums.happened_before, cell=cell, day=sums.LAST))

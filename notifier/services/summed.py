@@ -11,11 +11,12 @@ from notifier.domain import lengths, rollup
 from notifier.domain.definitions import VERSION
 from notifier.domain.figures import CohortFigures
 from notifier.domain.lengths import Times
+from notifier.domain.numbers import CASES
 from notifier.domain.period import begin_of
 from notifier.domain.public_figures import Figures
 from notifier.domain.rollup import Happened
 from notifier.domain.survival import LogRank
-from notifier.services import grants, small_numbers, standing, statistics
+from notifier.services import bounds, grants, small_numbers, standing, statistics
 from notifier.services.access import Principal
 from notifier.services.context import Context
 from notifier.services.standing import Standing
@@ -62,7 +63,7 @@ async def _answer(ctx: Context, asked: Standing) -> Statistics:
         slices = [Slice(key, part.figures, None) for key, part in parts.items()]
         if by in COMPARED and len(parts) > 1:
             comparisons = lengths.compared([part.times for part in parts.values()])
-    found = _statistics(ctx, asked, Slice(WHOLE, whole.figures, None), slices, whole.counts[rollup.CASES])
+    found = _statistics(ctx, asked, Slice(WHOLE, whole.figures, None), slices, whole.counts[CASES])
     if asked.below:
         return await asyncio.to_thread(small_numbers.kept_back, found, await asked.numbers(), asked.below)
     return replace(
@@ -113,7 +114,7 @@ async def _period(ctx: Context, asked: Standing) -> Statistics:
         ]
     whole = Slice(WHOLE, None, rollup.period(start, end, before(begin), before(until)))
     asked = replace(asked, query=replace(query, start=start, end=end))
-    return _statistics(ctx, asked, whole, slices, before(standing.END)[rollup.FIRST_OPENED])
+    return _statistics(ctx, asked, whole, slices, before(bounds.END)[rollup.FIRST_OPENED])
 
 
 async def public(ctx: Context, who: Principal, query: Query) -> Figures | None:

@@ -10,7 +10,7 @@ from notifier.domain import figures, rollup
 from notifier.domain.history import History, units
 from notifier.domain.period import MICRO, begin_of, month_after
 from notifier.domain.rollup import Group
-from notifier.services import counted, standing, statistics
+from notifier.services import bounds, counted, standing, statistics
 from notifier.services.access import Principal
 from notifier.services.context import Context
 from notifier.services.counted import CountedPage
@@ -119,10 +119,10 @@ async def _in_period(asked: Standing, key: str, figure: str) -> tuple[_Listed, _
                     n_of[of] += sign * n
     n_of = Counter({of: n for of, n in n_of.items() if n})
     if not n_of and part != WHOLE:
-        known = await asked.groups_before(rollup.FIRST_OPENED, standing.END)
+        known = await asked.groups_before(rollup.FIRST_OPENED, bounds.END)
         if not _in_slice(asked, part, known):
             raise statistics.no_such_cell(f"{key}/{figure}")
-    begins, ends = window[0], asked.now + MICRO if window[1] == standing.END else window[1]
+    begins, ends = window[0], asked.now + MICRO if window[1] == bounds.END else window[1]
 
     def counted_of(cases: Sequence[History], start: datetime, end: datetime) -> list[History]:
         found = [case for case in cases if start <= case.opened < end]
@@ -134,7 +134,7 @@ async def _in_period(asked: Standing, key: str, figure: str) -> tuple[_Listed, _
 
 async def _month_of(asked: Standing, key: str) -> tuple[datetime, datetime]:
     """Begin and end of a month of the answer to a period by month. Raises Invalid where it is none."""
-    opened = await asked.groups_before(rollup.FIRST_OPENED, standing.END)
+    opened = await asked.groups_before(rollup.FIRST_OPENED, bounds.END)
     first = min((begin_of(group.opened) for group in opened), default=None)
     for month, begins, _ in statistics.months(*statistics.window(asked.query, asked.now, first)):
         if month == key:

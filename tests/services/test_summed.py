@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from notifier.domain.figures import CohortFigures
 from notifier.domain.period import Flow, midnight
 from notifier.errors import Forbidden, Invalid, NotFound
-from notifier.services import review, rolling, standing, statistics
-from notifier.services.standing import Bounds, Edge, bounds_of
+from notifier.services import bounds, review, rolling, statistics
+from notifier.services.bounds import Bounds, Edge, bounds_of
 from notifier.services.statistics import BASES, BYS, Query, Slice, Statistics
 from notifier.services.summed import summed
 from notifier.store import rollups, transitions
@@ -262,7 +262,7 @@ def test_the_nearest_years_months_and_days_by_hand() -> None:
         edges=[Edge(at(4, 1), early, 1, early), Edge(late, at(6, 1), -1, late)], window=(early, late)
     )
     whole = bounds_of(Query(basis="period", start=at(3, 3)))
-    assert whole == Bounds(edges=[], window=(at(3, 3), standing.END))
+    assert whole == Bounds(edges=[], window=(at(3, 3), bounds.END))
 
 
 _INSTANTS = st.datetimes(datetime(2026, 1, 1), datetime(2028, 6, 1), timezones=st.just(UTC))
