@@ -4,7 +4,7 @@ Kept by month and registry, added up and taken away as any count is, so that it 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date
 from functools import lru_cache
@@ -51,21 +51,15 @@ class Tally:
     n: Counter[str] = field(default_factory=Counter)
     which: Counter[str] = field(default_factory=Counter)
 
-    def add(self, unit: History, cells: Iterable[str], sign: int = 1) -> None:
-        """Count a unit where it counts, or no longer."""
-        one = _which(unit.case_ids[0]) * sign
+    def add(self, case_ids: Sequence[str], cells: Iterable[str], sign: int = 1) -> None:
+        """Count the unit of these cases where it counts, or no longer."""
+        one = _which(case_ids[0]) * sign
         for cell in cells:
             self.n[cell] += sign
             self.which[cell] += one
-        for case_id in unit.case_ids:
+        for case_id in case_ids:
             self.n[CASES] += sign
             self.which[CASES] += _which(case_id) * sign
-
-    def more(self, other: "Tally", sign: int = 1) -> None:
-        """Add what another one counts, or take it away."""
-        for mine, theirs in ((self.n, other.n), (self.which, other.which)):
-            for cell, n in theirs.items():
-                mine[cell] += sign * n
 
     def numbers(self) -> dict[str, Number]:
         """Those that are not nought."""
@@ -77,14 +71,10 @@ def counted(units: Iterable[History]) -> dict[Part, dict[str, Number]]:
     """By part, the numbers of these units."""
     found: dict[Part, Tally] = {}
     for unit in units:
-        tally_of(found, unit).add(unit, [*figures.cells_of(unit), *figures.time_cells_of(unit)])
+        opened = unit.opened.astimezone(UTC).date().replace(day=1)
+        tally = found.setdefault(Part(unit.program, unit.registry or "", opened), Tally())
+        tally.add(unit.case_ids, [*figures.cells_of(unit), *figures.time_cells_of(unit)])
     return {part: tally.numbers() for part, tally in found.items()}
-
-
-def tally_of(found: dict[Part, Tally], unit: History) -> Tally:
-    """The part of a unit, made where it is not there."""
-    opened = unit.opened.astimezone(UTC).date().replace(day=1)
-    return found.setdefault(Part(unit.program, unit.registry or "", opened), Tally())
 
 
 @lru_cache(10_000)

@@ -15,9 +15,10 @@ from operator import add as plus
 from typing import NamedTuple
 
 from notifier.domain import figures
+from notifier.domain.definitions import TIMES
 from notifier.domain.figures import ACTS, CohortFigures, PeriodFigures, TimeTo
 from notifier.domain.history import History, units
-from notifier.domain.numbers import CASES, Part, Tally, tally_of
+from notifier.domain.numbers import CASES, Part, Tally
 from notifier.domain.period import MICRO, midnight
 
 UNITS, REPORTS = "units", "reports"  # of a cohort
@@ -38,6 +39,11 @@ GRAINS = {DAY: 1, WEEK: 7, FOUR_WEEKS: 28}
 
 # What the cells `time/KEY/...` count.
 HOWS = {"n": (HAPPENED, STOPPED, DAY), "events": (HAPPENED,), "censored": (STOPPED, DAY)}
+_CELLS = {
+    (key, how): [f"time/{key}/{part}" for part, hows in HOWS.items() if how in hows]
+    for key in TIMES
+    for how in HOWS["n"]
+}
 
 _EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
@@ -104,6 +110,48 @@ class Sums:
         return Counter({cell: n for cell, n in self.happened.items() if low <= cell[-10:] < high})
 
 
+class _Unit(NamedTuple):
+    """Where a unit counts, and its times with the microseconds by which each is above its edge."""
+
+    group: Group
+    case_ids: tuple[str, ...]
+    reports: int
+    cells: Sequence[str]
+    times: Sequence[tuple[Spent, int]]
+
+
+class Told(NamedTuple):
+    """What a name adds, told once: it is added here, and may be taken away there. `cases`: by group, what happened to each."""
+
+    units: Sequence[_Unit]
+    cases: Sequence[tuple[Group, Sequence[str]]]
+
+
+def told_by(histories: Sequence[History], reports: Mapping[str, int]) -> Told:
+    """By every case of a name, as far as they are known; `reports`: by case, how many came in about it."""
+    return Told([_told_by(unit, reports) for unit in units(histories)], [_happened(history) for history in histories])
+
+
+def _told_by(unit: History, reports: Mapping[str, int]) -> _Unit:
+    return _Unit(
+        _group(unit),
+        unit.case_ids,
+        sum(reports.get(case_id, 0) for case_id in unit.case_ids) if reports else 0,
+        figures.cells_of(unit),
+        [_spent(*span) for span in figures.spans(unit)],
+    )
+
+
+def _happened(history: History, start: datetime = _EVER[0], end: datetime = _EVER[1]) -> tuple[Group, Sequence[str]]:
+    happened: list[tuple[str, datetime | None]] = [(FIRST_OPENED, history.opened)]
+    for spell in history.spells:
+        happened += [(OPENED, spell.opened), (CLOSED, spell.closed)]
+    happened += [(f"act/{key}", getattr(history, name)) for key, name in ACTS.items()]
+    return _by_month(_group(history)), [
+        on_day(cell, at) for cell, at in happened if at is not None and start <= at < end
+    ]
+
+
 @dataclass(slots=True)
 class Added:
     """Numbers to be added; negative ones take away. `groups`: by the month of opening; `days`: of units, by the day of it.
@@ -113,12 +161,12 @@ class Added:
     days: dict[Group, Sums] = field(default_factory=dict)
     parts: dict[Part, Tally] | None = None
 
-    def add(self, histories: Sequence[History], reports: Mapping[str, int], sign: int = 1) -> None:
-        """Every case of a name, as far as they are known; `reports`: by case, how many came in about it."""
-        for unit in units(histories):
-            self._cohort(unit, reports, sign)
-        for history in histories:
-            self._period(history, sign)
+    def add(self, told: Told, sign: int = 1) -> None:
+        """What a name adds; -1 takes it away."""
+        for unit in told.units:
+            self._unit(unit, sign)
+        for group, happened in told.cases:
+            self._case(group, happened, sign)
 
     def add_units(
         self, histories: Sequence[History], reports: Mapping[str, int], start: datetime, end: datetime
@@ -126,53 +174,34 @@ class Added:
         """Of the cases of a name, those units that were opened from `start` to before `end`."""
         for unit in units(histories):
             if start <= unit.opened < end:
-                self._cohort(unit, reports, 1)
+                self._unit(_told_by(unit, reports), 1)
 
     def add_happened(self, histories: Sequence[History], start: datetime, end: datetime) -> None:
         """What happened to cases from `start` to before `end`."""
         for history in histories:
-            self._period(history, 1, start, end)
+            self._case(*_happened(history, start, end), 1)
 
-    def more(self, other: "Added", sign: int = 1) -> None:
-        """Add what was added to another one, or take it away."""
-        for groups, others in ((self.groups, other.groups), (self.days, other.days)):
-            for group, sums in others.items():
-                mine = _of(groups, group)
-                for own, counts in ((mine.counts, sums.counts), (mine.happened, sums.happened)):
-                    for cell, n in counts.items():
-                        own[cell] += sign * n
-                for spent, some in sums.times.items():
-                    mine.put(spent, sign * some.n, sign * some.micros)
-        for part, tally in (other.parts or {}).items():
-            if self.parts is not None:
-                self.parts.setdefault(part, Tally()).more(tally, sign)
-
-    def _cohort(self, unit: History, reports: Mapping[str, int], sign: int) -> None:
-        cells, times = figures.cells_of(unit), [_spent(*span) for span in figures.spans(unit)]
-        told = sum(reports.get(case_id, 0) for case_id in unit.case_ids)
+    def _unit(self, unit: _Unit, sign: int) -> None:
+        month = _by_month(unit.group)
         if self.parts is not None:
-            tally_of(self.parts, unit).add(unit, [*cells, *figures.time_cells_of(unit)], sign)
-        group = _group(unit)
-        for sums in (_of(self.groups, _by_month(group)), _of(self.days, group)):
+            cells = [*unit.cells, *(cell for spent, _ in unit.times for cell in _CELLS[spent.key, spent.how])]
+            part = Part(month.program, month.registry, month.opened)
+            self.parts.setdefault(part, Tally()).add(unit.case_ids, cells, sign)
+        for sums in (_of(self.groups, month), _of(self.days, unit.group)):
             counts = sums.counts
             counts[UNITS] += sign
             counts[CASES] += sign * len(unit.case_ids)
-            for cell in cells:
+            for cell in unit.cells:
                 counts[cell] += sign
-            if told:
-                counts[REPORTS] += sign * told
-            for spent, micros in times:
+            if unit.reports:
+                counts[REPORTS] += sign * unit.reports
+            for spent, micros in unit.times:
                 sums.put(spent, sign, sign * micros)
 
-    def _period(self, history: History, sign: int, start: datetime = _EVER[0], end: datetime = _EVER[1]) -> None:
-        happened: list[tuple[str, datetime | None]] = [(FIRST_OPENED, history.opened)]
-        for spell in history.spells:
-            happened += [(OPENED, spell.opened), (CLOSED, spell.closed)]
-        happened += [(f"act/{key}", getattr(history, name)) for key, name in ACTS.items()]
-        counts = _of(self.groups, _by_month(_group(history))).happened
-        for cell, at in happened:
-            if at is not None and start <= at < end:
-                counts[on_day(cell, at)] += sign
+    def _case(self, group: Group, happened: Sequence[str], sign: int) -> None:
+        counts = _of(self.groups, group).happened
+        for cell in happened:
+            counts[cell] += sign
 
 
 def _of(groups: dict[Group, Sums], group: Group) -> Sums:

@@ -8,7 +8,7 @@ import structlog
 
 from notifier.domain.definitions import VERSION
 from notifier.domain.history import fold
-from notifier.domain.rollup import Added
+from notifier.domain.rollup import Added, told_by
 from notifier.errors import NotifierError
 from notifier.services.context import Context
 from notifier.services.stretching import stretch
@@ -68,6 +68,6 @@ def _moved(names: Iterable[Name]) -> Added:
             for of in name.changes.values()
             if (known := [one.change for one in of if one.entry in name.entries])
         ]
-        added.add(before, name.reports_before, -1)
-        added.add([fold([one.change for one in of]) for of in name.changes.values()], name.reports)
+        added.add(told_by(before, name.reports_before), -1)
+        added.add(told_by([fold([one.change for one in of]) for of in name.changes.values()], name.reports))
     return added

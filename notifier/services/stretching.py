@@ -6,7 +6,7 @@ from datetime import datetime
 
 from notifier.domain.definitions import VERSION
 from notifier.domain.history import fold
-from notifier.domain.rollup import Added
+from notifier.domain.rollup import Added, told_by
 from notifier.services.context import Context
 from notifier.store import rollups, stretches, summing, transitions
 from notifier.store.database import Connection
@@ -51,7 +51,7 @@ async def between(con: Connection, since: datetime | None, ends: Sequence[dateti
 def _became_known(names: Names, since: datetime | None, ends: Sequence[datetime]) -> list[Added]:
     found = [Added(parts={}) for _ in ends]
     for of in names.values():
-        said, had = Added(parts={}), 0
+        said, had = told_by([], {}), 0
         for added, until in zip((None, *found), (since, *ends), strict=True):
             known = (
                 [[one.change for one in changes if one.recorded_at <= until] for changes in of.values()]
@@ -60,10 +60,9 @@ def _became_known(names: Names, since: datetime | None, ends: Sequence[datetime]
             )
             if (has := sum(map(len, known))) == had:
                 continue
-            says = Added(parts={})
-            says.add([fold(changes) for changes in known if changes], {})
+            says = told_by([fold(changes) for changes in known if changes], {})
             if added is not None:
-                added.more(said, -1)
-                added.more(says)
+                added.add(said, -1)
+                added.add(says)
             said, had = says, has
     return found

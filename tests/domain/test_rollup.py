@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from notifier.domain import figures, lengths, rollup
 from notifier.domain.history import History, units
 from notifier.domain.lengths import Row, Rows
-from notifier.domain.rollup import Added, Some, Spent, bin_of, edge
+from notifier.domain.rollup import Added, Some, Spent, bin_of, edge, told_by
 from notifier.domain.survival import Duration, Lengths, kaplan_meier, log_rank
 from tests.domain.test_history import START, at, histories, story, ten
 
@@ -62,7 +62,7 @@ def test_bins_follow_each_other_and_are_narrow(seconds: int) -> None:
 def test_ten_cases_by_hand() -> None:
     added = Added()
     for history in ten():
-        added.add([history], {history.case_ids[0]: 2})
+        added.add(told_by([history], {history.case_ids[0]: 2}))
     found = _whole(added)
     assert {stage: share.n for stage, share in found.funnel.items()} == {
         "opened": 10, "approved": 9, "sent": 9, "received": 7, "answered": 6, "claimed": 5, "verified": 3,
@@ -84,7 +84,7 @@ def test_what_is_added_up_is_what_the_histories_say(found: list[History]) -> Non
         names.setdefault((history.program, history.target), []).append(history)
     added = Added()
     for of in names.values():
-        added.add(of, {})
+        added.add(told_by(of, {}))
     exact, rolled = figures.cohort(units(found), NOW), _whole(added)
     assert replace(rolled, times={}) == replace(exact, times={})
     for key, time in rolled.times.items():
@@ -92,7 +92,7 @@ def test_what_is_added_up_is_what_the_histories_say(found: list[History]) -> Non
         assert (curve.n, curve.events, curve.censored) == (other.n, other.events, other.censored)
         assert sum(p.events for p in curve.points) == sum(p.events for p in other.points)
     for of in names.values():
-        added.add(of, {}, -1)
+        added.add(told_by(of, {}), -1)
     for sums in added.groups.values():
         assert not any(sums.counts.values())
         assert not any(some.n or some.micros for some in sums.times.values())
@@ -197,7 +197,7 @@ def running_in(added: Added) -> set[tuple[str, str, int, int, int]]:
 def test_a_name_moves_from_running_to_ended() -> None:
     waits = story("a", "one.com", opened=24)  # on the second at 09:00
     added = Added()
-    added.add([waits], {})
+    added.add(told_by([waits], {}))
     hour = 3600 * 1_000_000
     assert running_in(added) == {("notice", rollup.DAY, date(2026, 3, 2).toordinal(), 1, 9 * hour)}
     # The second of March is a Monday, ordinal 739677; its week in multiples of seven begins a day later than weeks of ours do.
@@ -205,8 +205,8 @@ def test_a_name_moves_from_running_to_ended() -> None:
     assert day == (Spent("notice", rollup.DAY, 739677), Some(1, 9 * hour))
     assert week == (Spent("notice", rollup.WEEK, 739676), Some(1, 33 * hour))  # 739676 = 7 * 105668
     assert fours == (Spent("notice", rollup.FOUR_WEEKS, 739676), Some(1, 33 * hour))  # = 28 * 26417
-    added.add([waits], {}, -1)
-    added.add([replace(waits, sent=at(26), approved=at(25))], {})
+    added.add(told_by([waits], {}), -1)
+    added.add(told_by([replace(waits, sent=at(26), approved=at(25))], {}))
     ended = {one for one in running_in(added) if one[1] != rollup.DAY}
     assert {one[0] for one in running_in(added) - ended} == {"receipt", "acknowledgement", "claim", "verified"}
     assert ended == {("notice", rollup.HAPPENED, bin_of(7168), 1, 32 * 1_000_000)}

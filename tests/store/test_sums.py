@@ -8,7 +8,7 @@ import pytest
 
 from notifier.domain import lengths, rollup
 from notifier.domain.history import History
-from notifier.domain.rollup import Added
+from notifier.domain.rollup import Added, told_by
 from notifier.store import summing, sums
 from notifier.store.sums import Asked, Range
 from tests.domain.test_history import at, story
@@ -61,7 +61,7 @@ async def test_what_still_runs_is_read_in_ever_wider_groups(database_url: str) -
     ]
     added = Added()
     for n in days:
-        added.add([waiting(n)], {})
+        added.add(told_by([waiting(n)], {}))
     await summing.add(con, added)
     exact = [n * 86400 + 3600.0 for n in days]
     for months, by in (
@@ -91,7 +91,7 @@ async def test_what_still_runs_is_read_in_ever_wider_groups(database_url: str) -
     assert len(rows) < sum(row["n"] for row in rows)
     for n in days:
         gone = Added()
-        gone.add([waiting(n)], {}, -1)
+        gone.add(told_by([waiting(n)], {}), -1)
         await summing.add(con, gone)
     for table in ("rollup_time", "rollup_count"):
         assert not await con.fetchval(f"select count(*) from {table}")
