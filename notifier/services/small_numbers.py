@@ -24,7 +24,7 @@ from notifier.errors import Invalid
 if TYPE_CHECKING:
     from notifier.services.statistics import Query, Slice, Statistics
 
-_BY = (None, "month", "registry")
+BYS = ("month", "registry")
 _KEPT = 32  # patterns in the process, those that were asked for last
 _Key = tuple[str | None, datetime, int, str, bytes]
 
@@ -33,7 +33,7 @@ def narrowed(query: "Query", programs: Collection[str], now: datetime) -> "Query
     """The question as it may be asked: as of the last midnight, where it names no other. Raises Invalid for any other."""
     if len(programs) > 1:
         raise _refused("name one program: sums over programs are not told")
-    if query.basis != "cohort" or query.by not in _BY:
+    if query.basis != "cohort" or query.by not in (None, *BYS):
         raise _refused("ask for a cohort, whole, by month or by registry")
     if query.registry is not None or query.start is not None or query.end is not None:
         raise _refused("ask for everything, without registry, from and to; `by` has the parts")

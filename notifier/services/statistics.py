@@ -119,6 +119,14 @@ async def programs_in_reach(ctx: Context, who: Principal) -> list[str]:
         return sorted(await grants.programs_seen(ctx, con, who, now))
 
 
+async def kept_back(ctx: Context, who: Principal, program: str | None) -> bool:
+    """Whether small numbers of this program are kept back from the reader, or of any in reach; then few questions are answered."""
+    now = await ctx.db.clock.now()
+    async with ctx.db.pool.acquire() as con:
+        programs = await grants.programs_seen(ctx, con, who, now)
+        return await grants.suppress_below(ctx, con, who, programs.keys() & {program} or programs, now) > 0
+
+
 async def with_units(ctx: Context, who: Principal, query: Query) -> tuple[Statistics, Sequence[History]]:
     """A cohort's statistics, and its units themselves, for tables of another shape.
 

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +17,7 @@ import pytest
 from notifier import charts
 from notifier.charts import Bar, Span
 from notifier.domain.survival import Duration, kaplan_meier
+from notifier.domain.transparency import Transparency
 from notifier.services import appealing, grants
 from notifier.services.access import Role
 from notifier.services.appealing import Filing
@@ -356,3 +358,42 @@ def test_nothing_measured_is_drawn_too() -> None:
         assert drawn.startswith("<svg")
         assert "<x>" not in drawn
         assert "nan" not in drawn
+
+
+async def test_where_small_numbers_are_kept_back_the_form_offers_what_is_answered(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of its choices has an answer; an address that asks for more is refused, with the form that does not."""
+    for one, below in (("opioids", 10), ("pharmacy", 0)):
+        program = replace(stage.ctx.program(one), transparency=Transparency(suppress_below=below))
+        monkeypatch.setitem(stage.ctx.catalog.programs, one, program)  # type: ignore[arg-type]
+    await stage.pass_time(days=2)
+    far = await seated(stage, "Una Outside", Role.EVALUATOR, organisation="college")
+    until = await stage.ctx.db.clock.now() + timedelta(days=30)
+    for one in ("opioids", "pharmacy"):
+        await grants.give(stage.ctx, ADA, one, "college", until)
+    page = await far.get("/figures?program=opioids")
+    assert fields(page) == {"program": ["opioids", "pharmacy"], "by": ["no parts", "month", "registry"], "as_of": []}
+    for by in ("", "month", "registry"):
+        shown = await far.get(f"/figures?program=opioids&by={by}&as_of=")
+        assert (shown.status, fields(shown)) == (200, fields(page))
+        assert "kept back" in shown.words
+    refused = await far.get("/figures?program=opioids&registry=verisign&from=2026-01-01")
+    assert (refused.status, fields(refused)) == (422, fields(page))
+    assert "ask for everything, without registry, from and to" in refused.words
+    whole = fields(await far.get("/figures?program=pharmacy"))
+    assert set(whole) == {"program", "registry", "from", "to", "basis", "by", "as_of"}, "which keeps nothing back"
+    assert whole["program"] == ["all", "opioids", "pharmacy"]
+    await far.close()
+
+
+def fields(page: Shown) -> dict[str, list[str]]:
+    """What the form asks for, and what may be chosen."""
+    (form,) = re.findall(r'<form method="get" action="/figures".*?</form>', page.text, re.DOTALL)
+    chosen = {
+        name: re.findall(r"<option(?: value=\"([^\"]*)\")?[^>]*>([^<]*)", options)
+        for name, options in re.findall(r'<select id="[^"]*" name="([^"]*)">(.*?)</select>', form, re.DOTALL)
+    }
+    return {name: [] for name in re.findall(r'<input id="[^"]*" name="([^"]*)"', form)} | {
+        name: [value or words for value, words in of] for name, of in chosen.items()
+    }

@@ -12,10 +12,19 @@ from pydantic import ValidationError
 from notifier.domain.definitions import COUNTS, PARTS, SHARES, STAGES, TIMES
 from notifier.domain.figures import KEPT_BACK, PARTY_STEPS, of_cell
 from notifier.errors import Forbidden, Invalid, Mendable, NotFound
-from notifier.services import accuracy, appeal_figures, parquet, statistics, statistics_file, summed, summed_cases
+from notifier.services import (
+    accuracy,
+    appeal_figures,
+    parquet,
+    small_numbers,
+    statistics,
+    statistics_file,
+    summed,
+    summed_cases,
+)
 from notifier.services.access import COUNTED
 from notifier.services.accuracy import Ledger
-from notifier.services.statistics import BASES, BYS, Query, Statistics
+from notifier.services.statistics import BYS, Query, Statistics
 from notifier.services.statistics_file import Form
 from notifier.web.pages import figures_drawn
 from notifier.web.pages.desk import Page, Visit
@@ -31,12 +40,13 @@ _MINUTE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?P<s>:[0-9]{
 async def show(visit: Visit) -> web.StreamResponse:
     """The dashboard of what the address asks for; a question that cannot be answered is shown with its fault."""
     asked = visit.asked(*_ASKED)
+    narrowed = await statistics.kept_back(visit.ctx, visit.who, asked.get("program"))
     shown = {
         "asked": {name: asked.get(name, "") for name in _ASKED},
         "programs": await statistics.programs_in_reach(visit.ctx, visit.who),
         "registries": await summed.registries(visit.ctx, visit.who, filter(None, [asked.get("registry")])),
-        "bases": BASES,
-        "bys": BYS,
+        "narrowed": narrowed,
+        "bys": small_numbers.BYS if narrowed else BYS,
         "day": _DAY.match,
     }
     try:
