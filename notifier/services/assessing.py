@@ -60,8 +60,11 @@ async def survey(ctx: Context, case: Case, *, unknown_too: bool = True, anew: bo
     thresholds, now = ctx.catalog.thresholds, await ctx.db.clock.now()
     async with ctx.db.pool.acquire() as con:
         known = await assessments.latest(con, case.id)
-        fresh = not await to_measure(ctx, con, case, now)
-    if fresh and not anew and not (unknown_too and known is not None and blast.left_unknown(known.signals)):
+    if (
+        not _is_old(ctx, known, now)
+        and not anew
+        and not (unknown_too and known is not None and blast.left_unknown(known.signals))
+    ):
         return None
     return await ctx.survey.around(case.target.registrable, now, thresholds.source_max_age)
 
@@ -70,7 +73,10 @@ async def to_measure(ctx: Context, con: Connection, case: Case, now: datetime) -
     """Whether the last measurement is too old to let anything leave by it."""
     if case.target.scope is not Scope.DOMAIN or case.embargo:
         return False
-    known = await assessments.latest(con, case.id)
+    return _is_old(ctx, await assessments.latest(con, case.id), now)
+
+
+def _is_old(ctx: Context, known: Stored | None, now: datetime) -> bool:
     return known is None or not known.measured or now - known.at >= ctx.catalog.thresholds.measure_again
 
 

@@ -87,8 +87,16 @@ async def sample_urls(con: Connection, case_id: str) -> list[str]:
 
 async def evaluate_case(ctx: Context, con: Connection, case: Case, now: datetime) -> Verdict:
     """The verdict over everything the case holds now."""
-    program = ctx.program(case.program)
-    return evaluate(program, await facts_of(ctx.catalog, con, case, program), now, ctx.catalog.calendars)
+    return verdict_of(ctx, case, await facts_of(ctx.catalog, con, case, ctx.program(case.program)), now)
+
+
+def verdict_of(ctx: Context, case: Case, facts: CaseFacts, now: datetime) -> Verdict:
+    """The verdict over what is known of a case; since it was read, nothing of the case changed but whose turn it is."""
+    return evaluate(ctx.program(case.program), replace(facts, step=_asked(case)), now, ctx.catalog.calendars)
+
+
+def _asked(case: Case) -> Recipient:
+    return case.step if case.can_ask else Recipient.HOST
 
 
 async def facts_of(
@@ -103,7 +111,7 @@ async def facts_of(
         safety=case.safety,
         reports=tuple(_in_category(catalog, s) for s in await submissions_of(con, case.id, until)),
         evidence=(*await supplied_of(con, case.id, until), *await correspondence.asked_by_us(con, case.id, until)),
-        step=case.step if case.can_ask else Recipient.HOST,
+        step=_asked(case),
         registered={"found": True, "absent": False}.get(known.answer) if known else None,
         already_down=case.already_down,
         registered_at=known.registered_at if known else None,

@@ -59,9 +59,10 @@ async def judge_again(ctx: Context, tx: Tx, case: Case, *, came_in: bool = False
     asked = case.state is CaseState.NEEDS_EVIDENCE and case.review_reason == "evidence_requested"
     if case.state not in _OPEN_TO_JUDGEMENT or (asked and not came_in):
         return case
-    case = await turns.choose(ctx, tx, case)
-    verdict = await evaluation.evaluate_case(ctx, tx.con, case, tx.now)
     program = ctx.program(case.program)
+    facts = await evaluation.facts_of(ctx.catalog, tx.con, case, program)
+    case = await turns.choose(ctx, tx, case, facts)
+    verdict = evaluation.verdict_of(ctx, case, facts, tx.now)
     stands = case.state in (CaseState.IN_REVIEW, CaseState.APPROVED)
     same = (
         evaluation.may_be_reviewed(program, verdict) is stands

@@ -29,7 +29,7 @@ from notifier.services.context import Context
 from notifier.services.statistics import Query, Statistics
 from notifier.services.summed import public, summed
 from notifier.settings import Settings
-from notifier.store import rollups
+from notifier.store import rollups, stretches
 from notifier.store.embedded import EmbeddedPostgres
 from tests.bench.measure import Line, Rate, alternate
 
@@ -313,7 +313,7 @@ async def _ask(ctx: Context, folder: Path, cases: int) -> None:
         )
     await timed("from noon of a day to noon of another", of(**noon), 3)
     await timed("a period between the same noons", of(**noon, basis="period"), 3)
-    for then in (datetime(2023, 2, 1, tzinfo=UTC), THEN):
+    for then in (datetime(2023, 2, 1, tzinfo=UTC), THEN, await _hardest(ctx)):
         await timed(f"everything as of {then:%Y-%m-%d %H:%M}", of(as_of=then), 3)
         await timed(f"by registry as of {then:%Y-%m-%d %H:%M}", of(as_of=then, by="registry"), 3)
         await timed(f"by month as of {then:%Y-%m-%d %H:%M}", of(as_of=then, by="month"), 3)
@@ -362,6 +362,25 @@ async def _ask(ctx: Context, folder: Path, cases: int) -> None:
     print(
         f"           median {whole.whole.cohort.times['verified'].curve.median.value:.0f} s; DuckDB {theirs[5]:.0f} s"
     )
+
+
+async def _hardest(ctx: Context) -> datetime:
+    """Late, with the most stretches to be added up and half a stretch to be read beside them."""
+    async with ctx.db.pool.acquire() as con:
+        ends = [row["until"] for row in await con.fetch("select until from stretch where level = 0 order by until")]
+        n = max(range(max(1, len(ends) * 9 // 10), len(ends)), key=lambda n: (_digits(n), n), default=1)
+        found: datetime = await con.fetchval(
+            "select recorded_at from transition where recorded_at > $1 order by recorded_at offset $2 limit 1",
+            ends[n - 1],
+            stretching.SIZE // 2 - 1,
+        )
+    print(f"           {_digits(n)} stretches to be added up of {n:,}", flush=True)
+    return found
+
+
+def _digits(n: int) -> int:
+    """Of a number written to the base of how many stretches are joined, the sum."""
+    return n % stretches.JOINED + _digits(n // stretches.JOINED) if n else 0
 
 
 async def _public(ctx: Context, as_of: datetime) -> None:

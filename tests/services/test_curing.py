@@ -3,13 +3,15 @@
 from collections.abc import AsyncIterator
 from email import message_from_bytes
 from email.policy import default
+from typing import Any
 
 import pytest
 
 from notifier.domain.answer import Answer
+from notifier.domain.look import Look
 from notifier.sandbox.site_server import Cloak
 from notifier.sandbox.world import Act, Content
-from notifier.services import review
+from notifier.services import curing, looking, review
 from tests.services.conftest import Opens
 from tests.services.stages import MAIL, RITA, Stage
 from tests.services.test_ladder import LADDER, capture_again, everybody
@@ -114,14 +116,21 @@ async def test_a_name_that_is_held_shows_nothing_and_so_is_not_cured(stage: Stag
     assert await told_back(stage, case_id) == []
 
 
-async def test_nobody_looks_once_nobody_waits_for_it(stage: Stage) -> None:
+async def test_nobody_looks_once_nobody_waits_for_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     case_id = await at_registry(stage)
     await stage.pass_time(days=2)
     seen = "observation where claim_id is null and case_id = $1"
     assert await stage.count(seen, case_id) > 2, "they do while somebody does"
     await review.withdraw(stage.ctx, RITA, case_id, "it was the wrong name", "error")
-    before = await stage.count(seen, case_id)
+    before, looked = await stage.count(seen, case_id), []
+
+    async def look(*asked: Any, **how: Any) -> Look:
+        looked.append(asked)
+        return await looking.look(*asked, **how)
+
+    monkeypatch.setattr(curing, "look", look)
     await stage.pass_time(days=3)
+    assert looked == [], "not even to throw away what is seen"
     watched = await stage.count("timer where kind = 'notice.watch' and fired_at is not null")
     assert await stage.count(seen, case_id) - before == watched > 0, "what was taken back is watched, and that is all"
     assert (
