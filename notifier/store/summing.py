@@ -64,9 +64,11 @@ async def add(con: "Connection", added: Added) -> None:
         for row in _rows(group):
             _put_times(times, row, spent)
     for group, sums in added.days.items():
-        _put_all(counts, (COHORT_DAYS, *_row(group)), sums.counts)
         # Weeks are made when they are read: few days are.
-        _put_times(times, (COHORT_DAYS, *_row(group)), [_at(*kept) for kept in sums.times.items() if any(kept[1])])
+        spent = [_at(*kept) for kept in sums.times.items() if any(kept[1])]
+        for own in (one for of in (group, group._replace(registry=ALL)) for one in _with_all(of)):
+            _put_all(counts, (COHORT_DAYS, *own), sums.counts)
+            _put_times(times, (COHORT_DAYS, *own), spent)
     await _merge(con, _COUNTS, counts)
     await _merge(con, _TIMES, times)
 

@@ -94,8 +94,9 @@ def _of(asked: Asked, basis: str) -> tuple[str, str, list[Any]]:
         return part, f"{where} and {more}", [list(asked.programs), asked.registry, start, end, *arguments]
     if basis == PERIOD:  # all months are in one row
         start, end = FIRST, FIRST + timedelta(days=1)
-    apart = basis == COHORT_DAYS or asked.by in ("outcome", "actor")
-    over = not apart and basis in (COHORT, PERIOD_DAYS) and asked.registry is None and asked.by != "registry"
+    apart = asked.by in ("outcome", "actor")
+    over = asked.registry is None and asked.by != "registry"
+    over &= basis == COHORT_DAYS or (basis in (COHORT, PERIOD_DAYS) and not apart)
     where += f" and registry {'=' if over else '<>'} '{ALL}' and outcome {'<>' if apart else '='} '{ALL}'"
     return part, where, [list(asked.programs), asked.registry, start, end]
 
