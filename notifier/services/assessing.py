@@ -60,11 +60,8 @@ async def survey(ctx: Context, case: Case, *, unknown_too: bool = True, anew: bo
     thresholds, now = ctx.catalog.thresholds, await ctx.db.clock.now()
     async with ctx.db.pool.acquire() as con:
         known = await assessments.latest(con, case.id)
-    if (
-        not _is_old(ctx, known, now)
-        and not anew
-        and not (unknown_too and known is not None and blast.left_unknown(known.signals))
-    ):
+    again = anew or _is_old(ctx, known, now)
+    if not again and not (unknown_too and known is not None and blast.left_unknown(known.signals)):
         return None
     return await ctx.survey.around(case.target.registrable, now, thresholds.source_max_age)
 

@@ -1,6 +1,7 @@
 """The ladder from outside: host, registrar and registry asked in turn, each found, approved afresh and heard."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,8 +16,9 @@ from notifier.rehearsal import Plan, hosts, registrars
 from notifier.sandbox.inbox import Received
 from notifier.sandbox.survey import Profile
 from notifier.sandbox.world import HOSTS
-from notifier.services import responses, review, stepping
+from notifier.services import evaluation, responses, review, stepping
 from notifier.services.access import Principal, Role
+from notifier.store import cases as case_store
 from tests.services.conftest import Opens
 from tests.services.stages import MAIL, PLAN, RITA, ROLF, SAM, SHARED, START, VERISIGN, Stage, row
 
@@ -61,6 +63,24 @@ async def whom(stage: Stage, case_id: str) -> tuple[Recipient, str]:
     shown = await stage.preview(case_id)
     (draft,) = shown.drafts
     return shown.case.step, draft.content.recipient_address
+
+
+async def test_what_was_read_before_a_turn_was_chosen_is_judged_as_what_is_read_after(stage: Stage) -> None:
+    """Other rules guard another step: whose turn it is counts when a case is judged, not when it was read."""
+    case_id, now = await opened(stage), await stage.r.clock.now()
+    async with stage.ctx.db.pool.acquire() as con:
+        case = await case_store.get(con, case_id)
+        assert case is not None
+        program = stage.ctx.program(case.program)
+        read = {
+            step: await evaluation.facts_of(stage.ctx.catalog, con, replace(case, step=step), program)
+            for step in Recipient
+        }
+        for step in Recipient:
+            turned = replace(case, step=step)
+            after = await evaluation.evaluate_case(stage.ctx, con, turned, now)
+            for facts in read.values():
+                assert evaluation.verdict_of(stage.ctx, turned, facts, now) == after
 
 
 def mails(stage: Stage, case_id: str, role: str) -> list[Received]:
