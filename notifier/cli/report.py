@@ -53,8 +53,7 @@ def report(
     if charts is not None:
         what = "SVG and PNG" if chart_files.png_available() else "SVG; PNG needs the extra `report`"
         print(f"{charts} has its {len(made.charts)} charts as {what}")
-    again = "" if form == Form.PARQUET else f"; notifier stats verify {out} computes it again"
-    print(f"{out} is written{again}")
+    print(f"{out} is written; notifier stats verify {out} computes it again")
 
 
 def _asked(

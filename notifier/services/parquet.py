@@ -10,6 +10,7 @@ from notifier.domain.table_rows import COLUMNS
 from notifier.errors import Invalid
 
 _INTEGERS = ("n", "out_of", "censored")
+_MOST = 200_000  # rows; a small file may hold very many that are alike
 _NUMBERS = ("share", "low", "high", "median_s", "median_low_s", "median_high_s")
 
 
@@ -26,16 +27,36 @@ def require() -> None:
 
 def written(document: Mapping[str, Any]) -> bytes:
     """A document of `statistics`; what it is of stands in the schema's metadata, as JSON under `about`."""
-    import pyarrow as pa  # optional, and it takes a third of a second
+    import pyarrow as pa
     import pyarrow.parquet as pq
+
+    about = json.dumps(document["about"], ensure_ascii=False)
+    out = BytesIO()
+    pq.write_table(pa.Table.from_pylist(list(document["rows"]), schema=_schema().with_metadata({"about": about})), out)
+    return out.getvalue()
+
+
+def read(content: bytes) -> dict[str, Any]:
+    """What such a file was written from. Raises ValueError for one that has other columns, or is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(BytesIO(content))
+        held = file.schema_arrow
+        if not held.equals(_schema()) or file.metadata.num_rows > _MOST:
+            raise ValueError("other columns, or more rows, than any of ours has")
+        return {"about": json.loads((held.metadata or {})[b"about"]), "rows": file.read().to_pylist()}
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise ValueError("no file of ours") from error
+
+
+def _schema() -> Any:
+    import pyarrow as pa  # optional, and it takes a third of a second
 
     def kind(column: str) -> Any:
         if column in _INTEGERS:
             return pa.int64()
         return pa.float64() if column in _NUMBERS else pa.bool_() if column == "few" else pa.string()
 
-    about = json.dumps(document["about"], ensure_ascii=False)
-    schema = pa.schema([(column, kind(column)) for column in COLUMNS], metadata={"about": about})
-    out = BytesIO()
-    pq.write_table(pa.Table.from_pylist(list(document["rows"]), schema=schema), out)
-    return out.getvalue()
+    return pa.schema([(column, kind(column)) for column in COLUMNS])

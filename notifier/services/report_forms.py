@@ -156,6 +156,11 @@ def read(content: bytes) -> tuple[Mapping[str, Any], Form]:
     try:
         if content.startswith(b"%PDF-"):
             return _mapping(json.loads(report_pdf.attached(content))), Form.PDF
+        if content.startswith(b"PAR1"):
+            parquet.require()
+            held = parquet.read(content)
+            told = _mapping(held["about"])
+            return {**(told if "kind" in told else {"about": told}), "rows": held["rows"]}, Form.PARQUET
         text = content.decode("utf-8", "replace")
         if found := _DATA.search(text):
             return _mapping(json.loads(found[1])), Form.HTML
@@ -167,8 +172,6 @@ def read(content: bytes) -> tuple[Mapping[str, Any], Form]:
             return (_mapping(json.loads(whole)) if whole is not None else {"about": about}), Form.CSV
     except (ValueError, KeyError, RecursionError, csv.Error) as error:
         raise Invalid("the file's data cannot be read") from error
-    if content.startswith(b"PAR1"):
-        raise Invalid("a Parquet file is not verified; verify the CSV, JSON, HTML or PDF of the same report")
     raise Invalid("the file is none that `stats` or `report` writes")
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pypdf import PdfReader
@@ -14,10 +15,11 @@ from pypdf import PdfReader
 from notifier.domain.answer import Answer
 from notifier.domain.appeal import Cause, Outcome
 from notifier.errors import Forbidden, Invalid, NotFound
-from notifier.services import accuracy, grants, hearing, hops, joining, reports, review
+from notifier.services import accuracy, grants, hearing, hops, joining, reports, review, statistics_file
 from notifier.services.access import Principal
 from notifier.services.report_data import Asked, Form, Kind
 from notifier.services.responses import respond
+from notifier.services.statistics import Query
 from tests.services.conftest import Opens
 from tests.services.stages import ADA, HOOK, MAIL, PIR, RITA, ROLF, SAM, SHARED, STALE, Stage, row
 from tests.services.test_appeals import DOWN, appealed, held
@@ -144,12 +146,8 @@ async def test_each_file_is_computed_again_whatever_came_later(house: Stage) -> 
     await review.withdraw(house.ctx, RITA, declined, "another shop", "error")
     await house.pass_time(days=3)
     for (kind, form), content in made.items():
-        if form is Form.PARQUET:
-            with pytest.raises(Invalid, match="Parquet"):
-                await reports.verify(house.ctx, RITA, content)
-            continue
         assert await reports.verify(house.ctx, RITA, content) == [], (kind, form)
-        if form is not Form.JSON:
+        if form not in (Form.JSON, Form.PARQUET):
             assert await reports.verify(house.ctx, RITA, content + b"x") != [], (kind, form)
     later = await told_by(house, Kind.ACCURACY)
     assert (numbers(later, "fate", "tims")["rejected"], numbers(later, "fate", "the house itself")["error"]) == (2, 1)
@@ -164,6 +162,49 @@ async def test_what_was_changed_is_named(still: Stage, form: Form) -> None:
     assert old in content
     faults = await reports.verify(still.ctx, RITA, content.replace(old, new))
     assert any("lawful" in fault or "lifted_wrong" in fault for fault in faults), faults
+
+
+async def test_what_was_changed_in_a_parquet_file_is_named(still: Stage) -> None:
+    """A number, a row that is gone, another question; and a file with other columns, or cut off, is none of ours."""
+    figures = await statistics_file.exported(
+        still.ctx, RITA, Query("opioids"), statistics_file.Form.PARQUET, via="test"
+    )
+    for content in (figures, await file(still, Kind.REINSTATEMENTS, Form.PARQUET)):
+        assert await reports.verify(still.ctx, RITA, content) == []
+        table = pq.read_table(io.BytesIO(content))
+        counts = table.column("n").to_pylist()
+        at = next(i for i, n in enumerate(counts) if n)
+        forged = pa.array([n + 1 if i == at else n for i, n in enumerate(counts)], pa.int64())
+        (fault,) = await reports.verify(
+            still.ctx, RITA, _parquet(table.set_column(table.column_names.index("n"), "n", forged))
+        )
+        assert fault == f"rows[{at}].n: the file says {counts[at] + 1}, and it is {counts[at]}"
+        assert await reports.verify(still.ctx, RITA, _parquet(table.slice(1))) != []
+        about = json.loads(table.schema.metadata[b"about"])
+        asked = about.get("about", about)
+        asked["registry"] = "pir" if "kind" not in about else asked.get("registry")
+        asked["cases"] = 77
+        other = table.replace_schema_metadata({"about": json.dumps(about)})
+        assert any("77" in fault for fault in await reports.verify(still.ctx, RITA, _parquet(other)))
+        for broken in (
+            content[:-9],
+            content + b"x",
+            b"PAR1",
+            _parquet(table.drop_columns(["few"])),
+            _parquet(table.append_column("more", forged)),
+            _parquet(table.replace_schema_metadata({})),
+            _parquet(table.replace_schema_metadata({"about": "[]"})),
+            _parquet(table.replace_schema_metadata({"about": "{"})),
+            _parquet(pa.concat_tables([table] * (200_000 // table.num_rows + 1))),
+        ):
+            with pytest.raises(Invalid):
+                await reports.verify(still.ctx, RITA, broken)
+
+
+def _parquet(table: Any) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(table, out)
+    return out.getvalue()
 
 
 def said_in(content: bytes, form: Form) -> str:
