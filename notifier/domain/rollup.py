@@ -129,14 +129,14 @@ class Told(NamedTuple):
 
 def told_by(histories: Sequence[History], reports: Mapping[str, int]) -> Told:
     """By every case of a name, as far as they are known; `reports`: by case, how many came in about it."""
-    return Told([_told_by(unit, reports) for unit in units(histories)], [_happened(history) for history in histories])
+    return Told([_unit(unit, reports) for unit in units(histories)], [_happened(history) for history in histories])
 
 
-def _told_by(unit: History, reports: Mapping[str, int]) -> _Unit:
+def _unit(unit: History, reports: Mapping[str, int]) -> _Unit:
     return _Unit(
         _group(unit),
         unit.case_ids,
-        sum(reports.get(case_id, 0) for case_id in unit.case_ids) if reports else 0,
+        sum(reports.get(case_id, 0) for case_id in unit.case_ids),
         figures.cells_of(unit),
         [_spent(*span) for span in figures.spans(unit)],
     )
@@ -164,9 +164,9 @@ class Added:
     def add(self, told: Told, sign: int = 1) -> None:
         """What a name adds; -1 takes it away."""
         for unit in told.units:
-            self._unit(unit, sign)
+            self._add_unit(unit, sign)
         for group, happened in told.cases:
-            self._case(group, happened, sign)
+            self._add_case(group, happened, sign)
 
     def add_units(
         self, histories: Sequence[History], reports: Mapping[str, int], start: datetime, end: datetime
@@ -174,14 +174,14 @@ class Added:
         """Of the cases of a name, those units that were opened from `start` to before `end`."""
         for unit in units(histories):
             if start <= unit.opened < end:
-                self._unit(_told_by(unit, reports), 1)
+                self._add_unit(_unit(unit, reports), 1)
 
     def add_happened(self, histories: Sequence[History], start: datetime, end: datetime) -> None:
         """What happened to cases from `start` to before `end`."""
         for history in histories:
-            self._case(*_happened(history, start, end), 1)
+            self._add_case(*_happened(history, start, end), 1)
 
-    def _unit(self, unit: _Unit, sign: int) -> None:
+    def _add_unit(self, unit: _Unit, sign: int) -> None:
         month = _by_month(unit.group)
         if self.parts is not None:
             cells = [*unit.cells, *(cell for spent, _ in unit.times for cell in _CELLS[spent.key, spent.how])]
@@ -198,7 +198,7 @@ class Added:
             for spent, micros in unit.times:
                 sums.put(spent, sign, sign * micros)
 
-    def _case(self, group: Group, happened: Sequence[str], sign: int) -> None:
+    def _add_case(self, group: Group, happened: Sequence[str], sign: int) -> None:
         counts = _of(self.groups, group).happened
         for cell in happened:
             counts[cell] += sign

@@ -90,14 +90,19 @@ async def programs_seen(ctx: Context, con: Connection, who: Principal, at: datet
 
 
 async def suppress_below(ctx: Context, con: Connection, who: Principal, programs: Collection[str], at: datetime) -> int:
-    """The bound below which numbers of these programs are kept back from the principal; 0: none is.
+    """The bound below which numbers of these programs are kept back from the principal; 0: none is."""
+    return max((await suppressed(ctx, con, who, programs, at)).values(), default=0)
 
-    Staff of a program's owner read all of them, and so does whom a grant says so.
-    """
+
+async def suppressed(
+    ctx: Context, con: Connection, who: Principal, programs: Collection[str], at: datetime
+) -> Mapping[str, int]:
+    """That bound of each of these programs: none for staff of its owner, nor for whom a grant says so."""
     owned = ctx.owned_by(who.organisation)
     foreign = [program for program in programs if program not in owned]
     whole = await store.whole(con, who.organisation, at) if foreign else frozenset[str]()
-    return max((ctx.program(one).transparency.suppress_below for one in foreign if one not in whole), default=0)
+    kept = {one for one in foreign if one not in whole}
+    return {one: ctx.program(one).transparency.suppress_below if one in kept else 0 for one in programs}
 
 
 def _owned(ctx: Context, who: Principal, program_id: str) -> str:

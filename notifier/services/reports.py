@@ -247,9 +247,7 @@ def _query(about: Mapping[str, Any]) -> Query:
 def _form_of(content: bytes, form: Form) -> statistics_file.Form:
     if form is Form.CSV and report_forms.lists_cases(content):
         return statistics_file.Form.CASES
-    return {Form.JSON: statistics_file.Form.JSON, Form.PARQUET: statistics_file.Form.PARQUET}.get(
-        form, statistics_file.Form.CSV
-    )
+    return statistics_file.Form(form.value) if form in (Form.JSON, Form.PARQUET) else statistics_file.Form.CSV
 
 
 def _checkpoint(text: Any) -> dict[str, Any] | None:

@@ -112,19 +112,12 @@ async def statistics(ctx: Context, who: Principal, query: Query, *, reports: boo
     return replace(found, reports=sum(told.values()))
 
 
-async def programs_in_reach(ctx: Context, who: Principal) -> list[str]:
-    """Programs whose figures the principal may ask for."""
-    now = await ctx.db.clock.now()
-    async with ctx.db.pool.acquire() as con:
-        return sorted(await grants.programs_seen(ctx, con, who, now))
-
-
-async def kept_back(ctx: Context, who: Principal, program: str | None) -> bool:
-    """Whether small numbers of this program are kept back from the reader, or of any in reach; then few questions are answered."""
+async def bounds_in_reach(ctx: Context, who: Principal) -> Mapping[str, int]:
+    """By program whose figures the principal may ask for, the bound below which numbers are kept back; 0: none is."""
     now = await ctx.db.clock.now()
     async with ctx.db.pool.acquire() as con:
         programs = await grants.programs_seen(ctx, con, who, now)
-        return await grants.suppress_below(ctx, con, who, programs.keys() & {program} or programs, now) > 0
+        return await grants.suppressed(ctx, con, who, sorted(programs), now)
 
 
 async def with_units(ctx: Context, who: Principal, query: Query) -> tuple[Statistics, Sequence[History]]:

@@ -66,9 +66,9 @@ async def add(con: "Connection", added: Added) -> None:
     for group, sums in added.days.items():
         # Weeks are made when they are read: few days are.
         spent = [_at(*kept) for kept in sums.times.items() if any(kept[1])]
-        for own in (one for of in (group, group._replace(registry=ALL)) for one in _with_all(of)):
-            _put_all(counts, (COHORT_DAYS, *own), sums.counts)
-            _put_times(times, (COHORT_DAYS, *own), spent)
+        for row in _rows_of_day(group):
+            _put_all(counts, row, sums.counts)
+            _put_times(times, row, spent)
     await _merge(con, _COUNTS, counts)
     await _merge(con, _TIMES, times)
 
@@ -122,6 +122,13 @@ def _rows(group: Group) -> Iterator[tuple[Any, ...]]:
     yield COHORT, group.opened, group.program, ALL, ALL, ALL
     for own in _with_all(group._replace(opened=group.opened.replace(month=1))):
         yield COHORT_YEARS, *own
+
+
+def _rows_of_day(group: Group) -> Iterator[tuple[Any, ...]]:
+    """The same, of units opened on one day: a part of a month is many days, and each of their rows is read."""
+    for of in (group, group._replace(registry=ALL)):
+        for own in _with_all(of):
+            yield COHORT_DAYS, *own
 
 
 def _with_all(group: Group) -> Iterator[tuple[Any, ...]]:

@@ -95,8 +95,8 @@ def _of(asked: Asked, basis: str) -> tuple[str, str, list[Any]]:
     if basis == PERIOD:  # all months are in one row
         start, end = FIRST, FIRST + timedelta(days=1)
     apart = asked.by in ("outcome", "actor")
-    over = asked.registry is None and asked.by != "registry"
-    over &= basis == COHORT_DAYS or (basis in (COHORT, PERIOD_DAYS) and not apart)
+    summed = basis == COHORT_DAYS or (basis in (COHORT, PERIOD_DAYS) and not apart)  # over registries, too
+    over = summed and asked.registry is None and asked.by != "registry"
     where += f" and registry {'=' if over else '<>'} '{ALL}' and outcome {'<>' if apart else '='} '{ALL}'"
     return part, where, [list(asked.programs), asked.registry, start, end]
 

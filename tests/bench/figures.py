@@ -368,7 +368,9 @@ async def _hardest(ctx: Context) -> datetime:
     """Late, with the most stretches to be added up and half a stretch to be read beside them."""
     async with ctx.db.pool.acquire() as con:
         ends = [row["until"] for row in await con.fetch("select until from stretch where level = 0 order by until")]
-        n = max(range(max(1, len(ends) * 9 // 10), len(ends)), key=lambda n: (_digits(n), n), default=1)
+        if len(ends) < 2:
+            return THEN
+        n = max(range(max(1, len(ends) * 9 // 10), len(ends)), key=lambda n: (_digits(n), n))
         found: datetime = await con.fetchval(
             "select recorded_at from transition where recorded_at > $1 order by recorded_at offset $2 limit 1",
             ends[n - 1],

@@ -39,14 +39,13 @@ _MINUTE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?P<s>:[0-9]{
 
 async def show(visit: Visit) -> web.StreamResponse:
     """The dashboard of what the address asks for; a question that cannot be answered is shown with its fault."""
-    asked, programs = visit.asked(*_ASKED), await statistics.programs_in_reach(visit.ctx, visit.who)
-    one_by_one = await statistics.kept_back(visit.ctx, visit.who, None)
-    if one_by_one and "program" not in asked:  # nobody did wrong by coming here
-        asked = {**asked, "program": programs[0]}
-    narrowed = one_by_one and await statistics.kept_back(visit.ctx, visit.who, asked["program"])
+    asked, bounds = visit.asked(*_ASKED), await statistics.bounds_in_reach(visit.ctx, visit.who)
+    if (one_by_one := any(bounds.values())) and "program" not in asked:  # nobody did wrong by coming here
+        asked = {**asked, "program": next(iter(bounds))}
+    narrowed = one_by_one and bounds.get(asked["program"], 0) > 0
     shown = {
         "asked": {name: asked.get(name, "") for name in _ASKED},
-        "programs": programs,
+        "programs": list(bounds),
         "registries": await summed.registries(visit.ctx, visit.who, filter(None, [asked.get("registry")])),
         "one_by_one": one_by_one,
         "narrowed": narrowed,

@@ -39,7 +39,7 @@ async def show(visit: Visit, fault: str = "", status: int = 200) -> web.StreamRe
         titles=TITLES,
         told=reports.WORDS,
         forms=[form for form in Form if not missing.get(form)],
-        programs=await statistics.programs_in_reach(visit.ctx, visit.who),
+        programs=list(await statistics.bounds_in_reach(visit.ctx, visit.who)),
         registries=await summed.registries(visit.ctx, visit.who, _registries(visit)),
         taking=set(_registries(visit)),
         last_year=now.year,
