@@ -10,7 +10,8 @@ from notifier.domain.table_rows import COLUMNS
 from notifier.errors import Invalid
 
 _INTEGERS = ("n", "out_of", "censored")
-_MOST = 200_000  # rows; a small file may hold very many that are alike
+# A small file may hold very many rows, and very long words, that are alike.
+_MOST_ROWS, _MOST_LETTERS = 200_000, 50_000_000
 _NUMBERS = ("share", "low", "high", "median_s", "median_low_s", "median_high_s")
 
 
@@ -41,14 +42,25 @@ def read(content: bytes) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    words = [column for column in COLUMNS if _schema().field(column).type == pa.string()]
     try:
         file = pq.ParquetFile(BytesIO(content))
         held = file.schema_arrow
-        if not held.equals(_schema()) or file.metadata.num_rows > _MOST:
+        if not held.equals(_schema()) or file.metadata.num_rows > _MOST_ROWS:
             raise ValueError("other columns, or more rows, than any of ours has")
-        return {"about": json.loads((held.metadata or {})[b"about"]), "rows": file.read().to_pylist()}
+        table = pq.ParquetFile(BytesIO(content), read_dictionary=words).read()  # each word once
+        if sum(_letters(chunk) for word in words for chunk in table.column(word).chunks) > _MOST_LETTERS:
+            raise ValueError("longer words than any of ours has")
+        return {"about": json.loads((held.metadata or {})[b"about"]), "rows": table.to_pylist()}
     except (pa.ArrowException, OSError, KeyError) as error:
         raise ValueError("no file of ours") from error
+
+
+def _letters(words: Any) -> int:
+    """How many bytes the words of an array take, each as often as it stands there."""
+    import pyarrow.compute as pc
+
+    return pc.sum(pc.binary_length(words.dictionary).cast("int64").take(words.indices)).as_py() or 0
 
 
 def _schema() -> Any:

@@ -196,6 +196,7 @@ async def test_what_was_changed_in_a_parquet_file_is_named(still: Stage) -> None
             _parquet(table.replace_schema_metadata({"about": "[]"})),
             _parquet(table.replace_schema_metadata({"about": "{"})),
             _parquet(pa.concat_tables([table] * (200_000 // table.num_rows + 1))),
+            _parquet(table.set_column(0, "slice", pa.array(["x" * 10**7] * table.num_rows))),
         ):
             with pytest.raises(Invalid):
                 await reports.verify(still.ctx, RITA, broken)
