@@ -387,6 +387,13 @@ async def test_where_small_numbers_are_kept_back_the_form_offers_what_is_answere
     whole = fields(await far.get("/figures?program=pharmacy"))
     assert set(whole) == {"program", "registry", "from", "to", "basis", "by", "as_of"}, "which keeps nothing back"
     assert whole["program"] == ["opioids", "pharmacy"], "and no sum of both"
+    offered = await far.get("/figures/reports")
+    assert set(re.findall(r"<option>(opioids|pharmacy)", offered.text)) == {"pharmacy"}
+    assert "Small numbers of opioids are kept back from you" in offered.words
+    monkeypatch.setitem(stage.ctx.catalog.programs, "pharmacy", stage.ctx.program("opioids"))  # type: ignore[arg-type]
+    nothing = await far.get("/figures/reports")
+    assert "Small numbers of opioids, pharmacy are kept back" in nothing.words
+    assert "/figures/reports/file" not in nothing.text
     await far.close()
 
 

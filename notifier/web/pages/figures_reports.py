@@ -30,6 +30,7 @@ async def show(visit: Visit, fault: str = "", status: int = 200) -> web.StreamRe
     ledger = (Role.REVIEWER, Role.EVALUATOR, Role.ADMIN)
     missing = {Form.PDF: not report_pdf.available(), Form.PARQUET: not parquet.available()}
     now = await visit.ctx.db.clock.now()
+    bounds = await statistics.bounds_in_reach(visit.ctx, visit.who)
     return await visit.page(
         "figures_reports",
         status,
@@ -39,7 +40,8 @@ async def show(visit: Visit, fault: str = "", status: int = 200) -> web.StreamRe
         titles=TITLES,
         told=reports.WORDS,
         forms=[form for form in Form if not missing.get(form)],
-        programs=list(await statistics.bounds_in_reach(visit.ctx, visit.who)),
+        programs=[program for program, below in bounds.items() if not below],
+        kept_back=[program for program, below in bounds.items() if below],
         registries=await summed.registries(visit.ctx, visit.who, _registries(visit)),
         taking=set(_registries(visit)),
         last_year=now.year,
